@@ -12,6 +12,20 @@ from enum import StrEnum
 _IDENTIFIER = re.compile(r"^(HB|SB|HJ|SJ|HR|SR)0*([1-9]\d{0,4})$")
 
 
+#: House bills number from 5001 (special sessions from 6001 or 8001), Senate bills from 1. Resolutions
+#: number from 1 in both chambers. In 2025: HB 5001–8004, SB 1–1567, HJ and SJ 1–103.
+FIRST_HOUSE_BILL = 5001
+
+
+def why_impossible(letters: str, number: int) -> str | None:
+    """Why no session can have a bill of this number ("SB", 7146), as a sentence; None if one can."""
+    if letters == "SB" and number >= FIRST_HOUSE_BILL:
+        return f"Senate bills number below {FIRST_HOUSE_BILL}, so there is no SB {number}: did you mean HB {number}?"
+    if letters == "HB" and number < FIRST_HOUSE_BILL:
+        return f"House bills number from {FIRST_HOUSE_BILL}, so there is no HB {number}: did you mean SB {number}?"
+    return None
+
+
 class Chamber(StrEnum):
     """Open Civic Data's names for the two chambers: the Senate and the House."""
 
