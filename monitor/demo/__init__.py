@@ -1,0 +1,1 @@
+"""A local replica of the General Assembly's site, driven by facts."""
