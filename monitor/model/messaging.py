@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -49,7 +49,10 @@ class Quote:
 class Item:
     """One fact to tell: a published move of an issue, a waiting proposal, or an operators' notice.
 
-    Every text is plain: escaping is the channel's business.
+    Every text is plain: escaping is the channel's business. ``issue`` is the issue's name in
+    words (subjects and groups use it; empty when the heading is all there is), ``reference`` what
+    a maintainer types to come back to it (a proposal's id), ``comes_next`` a sentence on what is
+    to be expected. For operations ``narrative`` says what to do.
     """
 
     heading: str
@@ -61,6 +64,8 @@ class Item:
     narrative: str = ""
     action_url: str = ""
     issue: str = ""
+    reference: str = ""
+    comes_next: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +96,18 @@ class Message:
 
     ``message_id`` comes from the delivery's id, so that a repeat can be recognised.
     For Slack ``payload`` is the JSON text to post; for other channels it is empty.
+    For email ``headers`` are those beside To, Subject and Message-ID, in order. The address
+    may be a secret (a webhook), so it is not shown in a ``repr``.
     """
 
     channel: ChannelKind
-    address: str
+    address: str = field(repr=False)
     message_id: str
     subject: str
     text: str
     html: str = ""
     payload: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class OutcomeKind(StrEnum):

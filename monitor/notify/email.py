@@ -1,0 +1,228 @@
+"""Email over one pooled SMTP connection.
+
+Apprise's own mailto plugin opens TLS anew for every mail (18 a second against 200) and answers only yes or no.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, get_args
+
+from monitor.model.messaging import Message, Outcome, OutcomeKind
+from monitor.notify import mime
+from monitor.notify.clean import told
+from monitor.notify.deadline import Deadline, TlsContext, guarded, tls_context
+
+Security = Literal["none", "starttls", "tls"]
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """How to reach the mail server. ``timeout`` in seconds is for one mail, connecting included.
+
+    ``from_address`` is the envelope's sender, where bounces go. ``hostname`` is what we call ourselves, by default
+    the sender's domain. ``ca_file`` names a further authority (PEM) for the server's certificate.
+    """
+
+    host: str
+    port: int = 587
+    security: Security = "starttls"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    from_address: str = ""
+    timeout: float = 30.0
+    hostname: str = ""
+    ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.security not in get_args(Security):
+            raise ValueError(f"security is none, starttls or tls, not {self.security!r}")
+        if self.username and self.security == "none" and self.host not in _LOOPBACK:
+            raise ValueError(f"a password does not go to {self.host} in the clear; set security to starttls or tls")
+
+
+class Phase(StrEnum):
+    """Where in a mail's conversation an answer came."""
+
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Answers ``code`` (and ``enhanced``, RFC 3463) in ``phase``, both regular expressions, mean ``kind``."""
+
+    phase: str
+    code: str
+    enhanced: str
+    kind: OutcomeKind
+
+
+#: The first that fits answers. RFC 5321 section 4.2.3 for the codes.
+RULES: tuple[Rule, ...] = (
+    Rule(".*", "4..", ".*", OutcomeKind.TEMPORARY),
+    Rule(".*", "530|534|535|538", ".*", OutcomeKind.CHANNEL),  # wants a login, or a better one
+    Rule("MAIL.*", "552", ".*", OutcomeKind.REFUSED),  # larger than the server takes
+    Rule("MAIL.*", "5..", ".*", OutcomeKind.CHANNEL),  # our own sender address is refused
+    Rule("RCPT.*", "552", ".*", OutcomeKind.TEMPORARY),  # RFC 5321 4.5.3.1.10: read as 452
+    Rule("RCPT.*", "5..", r"5\.2\.2", OutcomeKind.TEMPORARY),  # mailbox full
+    Rule("RCPT.*", "5..", r"5\.7\.\d+", OutcomeKind.REFUSED),  # policy, says nothing of the address
+    Rule("RCPT.*", "554", r"(?!5\.1\.).*", OutcomeKind.REFUSED),
+    Rule("RCPT.*", "5..", ".*", OutcomeKind.PERMANENT),
+    Rule("DATA", "5..", r"5\.1\.\d+", OutcomeKind.PERMANENT),  # the address is looked up late
+    Rule("DATA", "5..", ".*", OutcomeKind.REFUSED),
+)
+
+
+def meaning(phase: Phase, code: int, reply: bytes) -> OutcomeKind:
+    """What a refusal means. An answer outside the protocol is worth another try."""
+    found = re.match(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b", reply)
+    enhanced = found[1].decode() if found else ""
+    for rule in RULES:
+        if all(map(re.fullmatch, (rule.phase, rule.code, rule.enhanced), (phase, str(code), enhanced))):
+            return rule.kind
+    return OutcomeKind.TEMPORARY
+
+
+class _DroppedError(Exception):
+    """The connection ended in ``phase``. ``again``: another connection may do better at once."""
+
+    def __init__(self, phase: Phase, words: str, *, again: bool, code: int | None = None) -> None:
+        doubt = "; it may have been taken, a repeat has the same Message-ID" if phase is Phase.DATA else ""
+        super().__init__(f"{words} at {phase}{doubt}")
+        self.again = again
+        self.code = code
+
+
+class _Client(smtplib.SMTP):
+    def __init__(self, settings: SmtpSettings, deadline: Deadline, context: TlsContext) -> None:
+        self._deadline = deadline
+        self._context = context if settings.security == "tls" else None
+        own_name = settings.hostname or settings.from_address.rpartition("@")[2] or "localhost"
+        super().__init__(settings.host, settings.port, own_name, settings.timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002
+        connection = guarded(socket.create_connection((host, port), self._deadline.left()), self._deadline)
+        return self._context.wrap_socket(connection, server_hostname=host) if self._context else connection
+
+
+class MailServer:
+    """Takes mail after mail over one connection, and is called again when it hung up."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._deadline = Deadline()
+        self._context = tls_context(self._deadline, settings.ca_file)
+        self._client: _Client | None = None
+
+    def deliver(self, message: Message) -> Outcome:
+        try:
+            data = mime.wire(message)
+        except mime.AddressError as error:
+            return Outcome(OutcomeKind.PERMANENT, str(error))
+        self._deadline.start(self._settings.timeout)
+        while True:
+            pooled = self._client is not None
+            try:
+                self._client = self._client or self._connect()
+            except (OSError, smtplib.SMTPException) as error:
+                return self._unreachable(error)
+            try:
+                return self._converse(self._client, message.address, data)
+            except _DroppedError as drop:
+                self.close()
+                # Servers hang up on an idle connection; that says nothing about this mail.
+                if not (pooled and drop.again):
+                    return Outcome(OutcomeKind.TEMPORARY, str(drop), drop.code)
+
+    def close(self) -> None:
+        """Hang up. The server may have done so long before us."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connect(self) -> _Client:
+        client = _Client(self._settings, self._deadline, self._context)
+        try:
+            if self._settings.security == "starttls":
+                client.starttls(context=self._context)
+            if self._settings.username:
+                client.login(self._settings.username, self._settings.password)
+            client.ehlo_or_helo_if_needed()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _converse(self, client: _Client, address: str, data: bytes) -> Outcome:
+        """One mail, from MAIL FROM to the server's word on it. Raises _DroppedError."""
+        size = [f"size={len(data)}"] if client.has_extn("size") else []
+        steps: tuple[tuple[Phase, Callable[[], tuple[int, bytes]]], ...] = (
+            (Phase.MAIL, lambda: client.mail(self._settings.from_address, size)),
+            (Phase.RCPT, lambda: client.rcpt(address)),
+            (Phase.DATA, lambda: client.data(data)),
+        )
+        code, reply = 0, b""
+        for phase, step in steps:
+            code, reply = self._answer(phase, step)
+            if code == 421:
+                raise _DroppedError(phase, f"421 {self._told(reply)}", again=phase is not Phase.DATA, code=code)
+            if not 200 <= code < 300:
+                self._reset(client)
+                return Outcome(meaning(phase, code, reply), f"{phase}: {self._told(reply)}", code)
+        return Outcome(OutcomeKind.SENT, self._told(reply), code)
+
+    def _answer(self, phase: Phase, step: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+        try:
+            return step()
+        except smtplib.SMTPDataError as error:
+            said = error.smtp_error
+            return error.smtp_code, said.encode() if isinstance(said, str) else said
+        except (OSError, smtplib.SMTPException) as error:
+            # smtplib makes one error of a hang and a hang-up.
+            late = self._deadline.over
+            words = "no answer in time" if late else "connection lost"
+            raise _DroppedError(phase, words, again=phase is not Phase.DATA and not late) from error
+
+    def _reset(self, client: _Client) -> None:
+        try:
+            client.rset()
+        except (OSError, smtplib.SMTPException):
+            self.close()
+
+    def _unreachable(self, error: Exception) -> Outcome:
+        """Nothing about the mail: whatever keeps us from the server keeps every mail back."""
+        said = TimeoutError() if self._deadline.over else error
+        words = next(words for kind, words in _UNREACHABLE if isinstance(said, kind))
+        code, reply = getattr(error, "smtp_code", None), getattr(error, "smtp_error", b"")
+        answer = f" (it said: {code} {self._told(reply)})" if code else ""
+        return Outcome(OutcomeKind.CHANNEL, f"mail server {self._where} {words}{answer}", code)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
+    def _told(self, text: bytes | str) -> str:
+        return told(text, self._settings.password, self._settings.username)
+
+
+#: The first that fits; the most special first.
+_UNREACHABLE: tuple[tuple[type[Exception], str], ...] = (
+    (smtplib.SMTPAuthenticationError, "refused the login; check the user name and the password"),
+    (smtplib.SMTPNotSupportedError, "does not offer what the settings ask for (STARTTLS or a login); nothing was sent"),
+    (smtplib.SMTPResponseException, "did not let us in"),
+    (smtplib.SMTPServerDisconnected, "hung up before the first mail"),
+    (ssl.SSLCertVerificationError, "showed a certificate that is not good for its name; nothing was sent"),
+    (ssl.SSLError, "does not speak TLS as it should; nothing was sent"),
+    (TimeoutError, "did not answer in time"),
+    (socket.gaierror, "has no address; check the host name"),
+    (Exception, "cannot be reached"),
+)

@@ -1,0 +1,212 @@
+"""An announcement becomes one message for one address. Pure: standard library and jinja2 only.
+
+Nearly all of a message is the same for every address, so it is made once per announcement and kept:
+a thousand subscribers cost one rendering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from email.headerregistry import Address
+from email.utils import format_datetime
+from functools import lru_cache
+from textwrap import fill
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from monitor.model.messaging import Announcement, ChannelKind, Message, Sender
+from monitor.model.tracking import Status
+from monitor.notify import blocks, clean, wording
+from monitor.notify.wording import Card, View
+
+EASTERN = ZoneInfo("America/New_York")
+#: Gmail cuts a message at 102 KB and hides the rest, the way to leave with it.
+HTML_LIMIT = 60_000
+#: Most chat services cut or refuse long text; theirs are not known here.
+CHAT_LIMIT = 4_000
+COLUMNS = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A status as a coloured cell. The glyph, or its absence, tells it apart without colour."""
+
+    fill: str
+    ring: str
+    glyph: str
+
+
+MARKS: Mapping[Status, Mark] = {
+    Status.ACHIEVED: Mark("#1e7b43", "#1e7b43", "✓"),
+    Status.SOME_PROGRESS: Mark("#f2b705", "#7a5600", ""),
+    Status.NO_PROGRESS: Mark("#b8281e", "#b8281e", "✕"),
+}
+
+
+def render(
+    announcement: Announcement,
+    *,
+    channel: ChannelKind,
+    address: str,
+    message_id: str,
+    sender: Sender,
+    zone: tzinfo = EASTERN,
+) -> Message:
+    """The message that tells ``announcement`` to ``address``, from ``sender``.
+
+    ``message_id`` identifies the delivery; an email carries it as ``<message_id>`` with or without the brackets
+    given. ``zone`` is where dates are told. Raises ValueError if the announcement has no items.
+    """
+    common = _RENDERERS[channel](announcement, sender, zone)
+    return replace(common, address=address, message_id=message_id)
+
+
+@lru_cache(maxsize=64)
+def _email(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
+    html, shown = _fitting(wording.view(announcement, sender, zone), _html)
+    text = "\n\n".join(_wrapped(paragraph) for paragraph in _paragraphs(shown)) + "\n"
+    headers = _headers(announcement, sender, shown)
+    return Message(ChannelKind.EMAIL, "", "", shown.subject, text, html=html, headers=headers)
+
+
+@lru_cache(maxsize=64)
+def _slack(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
+    payload, shown = _fitting(wording.view(announcement, sender, zone), blocks.payload)
+    return Message(ChannelKind.SLACK, "", "", shown.subject, shown.summary, payload=payload)
+
+
+@lru_cache(maxsize=64)
+def _chat(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
+    text, shown = _fitting(wording.view(announcement, sender, zone), _chat_text)
+    return Message(ChannelKind.APPRISE, "", "", clean.chat(shown.subject), text)
+
+
+_RENDERERS: Mapping[ChannelKind, Callable[[Announcement, Sender, tzinfo], Message]] = {
+    ChannelKind.EMAIL: _email,
+    ChannelKind.SLACK: _slack,
+    ChannelKind.APPRISE: _chat,
+}
+
+
+def _fitting(view: View, make: Callable[[View], str | None]) -> tuple[str, View]:
+    """The fullest telling that ``make`` finds short enough, and what it tells."""
+    for smaller in view.smaller():
+        if (made := make(smaller)) is not None:
+            return made, smaller
+    raise AssertionError("a message that only counts its items fits every limit")
+
+
+def _headers(announcement: Announcement, sender: Sender, view: View) -> tuple[tuple[str, str], ...]:
+    """All but To, Subject and Message-ID. The date is the announcement's: a repeat is the same message."""
+    organization = clean.header(view.organization)
+    headers = [
+        ("From", str(Address(display_name=organization, addr_spec=sender.address))),
+        ("Date", format_datetime(announcement.created_at)),
+        ("Auto-Submitted", "auto-generated"),
+        ("Precedence", "list"),
+    ]
+    if sender.reply_to:
+        headers.insert(1, ("Reply-To", clean.header(sender.reply_to, 254)))
+    if view.leave_address:
+        headers.append(("List-Unsubscribe", f"<{leave_link(view.leave_address)}>"))
+    return tuple(headers)
+
+
+def leave_link(address: str) -> str:
+    return f"mailto:{quote(address, safe='@+')}?subject=leave"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("monitor.notify"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(mark=MARKS.__getitem__, leave_link=leave_link, left_out=wording.left_out)
+    return environment
+
+
+def _html(view: View) -> str | None:
+    html = _environment().get_template("email.html.j2").render(view=view)
+    return html if len(html.encode()) <= HTML_LIMIT else None
+
+
+def _chat_text(view: View) -> str | None:
+    text = clean.chat("\n\n".join(_paragraphs(view)))
+    return text if len(text) <= CHAT_LIMIT else None
+
+
+def _paragraphs(view: View) -> Iterator[str]:
+    """The plain telling: the same facts in the same order as the marked-up ones."""
+    yield view.kind
+    yield view.title
+    if view.contents:
+        yield "\n".join(f"* {entry}" for entry in view.contents)
+    for card in view.cards:
+        yield from _card_paragraphs(card, view.link_label)
+    if view.briefs or view.left_out:
+        yield "\n".join([*(f"* {card.brief}" for card in view.briefs), wording.left_out(view.left_out)]).strip()
+    if view.board_url:
+        yield f"See the whole board:\n{view.board_url}"
+    yield from _footer(view)
+
+
+def _card_paragraphs(card: Card, link_label: str) -> Iterator[str]:
+    heading = "\n".join(part for part in (card.name, card.title) if part)
+    if heading:
+        yield heading
+    if card.now:
+        now = f"{card.now_label}: {card.now.label}"
+        yield f"Before: {card.before.label}\n{now}" if card.before else f"Status: {card.now.label}"
+    if card.sentence:
+        yield card.sentence
+    if card.rows:
+        yield "\n".join(["From the official record:", *_row_lines(card)])
+    yield from (f"{label} {text}" for label, text in card.notes)
+    if card.command:
+        yield f"To decide: {card.command}"
+    if card.action_url:
+        yield f"Email your lawmaker:\n{card.action_url}"
+    if card.url:
+        yield f"{link_label}:\n{card.url}"
+
+
+def _row_lines(card: Card) -> Iterator[str]:
+    """A row, and the page it stands on, once for rows that follow each other on one page."""
+    following = [*(row.url for row in card.rows[1:]), ""]
+    for row, next_url in zip(card.rows, following, strict=True):
+        yield f"  {row.text}"
+        if row.url and row.url != next_url:
+            yield f"  {row.url}"
+    if card.rows_left:
+        yield f"  {wording.left_out(card.rows_left)}"
+
+
+def _footer(view: View) -> Iterator[str]:
+    yield "-" * COLUMNS
+    yield " ".join(part for part in (view.why, view.approved) if part)
+    if view.leave_address:
+        yield f"To leave, write to {view.leave_address} with the word leave."
+    yield f"{view.organization}, {view.postal_address}"
+
+
+def _wrapped(paragraph: str) -> str:
+    """At most 72 columns; an address stays in one piece, a row keeps its indent."""
+    return "\n".join(_wrapped_line(line) for line in paragraph.split("\n"))
+
+
+def _wrapped_line(line: str) -> str:
+    text = line.lstrip(" ")
+    if text.startswith(("http://", "https://")):
+        return line
+    indent = line[: len(line) - len(text)]
+    hanging = indent + ("  " if text.startswith("* ") or indent else "")
+    return fill(text, COLUMNS, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False)
