@@ -1,0 +1,1 @@
+"""What changes mean: wordings, stages, sessions, citations and suggestions. Pure."""
