@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.cron import cron_trigger
@@ -348,7 +348,7 @@ def _new_scheduler() -> BackgroundScheduler:
     return BackgroundScheduler(timezone=UTC, executors={"default": _DaemonThreads()}, job_defaults=JOB_DEFAULTS)
 
 
-def _trigger(job: Job) -> IntervalTrigger | CronTrigger:
+def _trigger(job: Job) -> BaseTrigger:
     if job.cron is not None:
         return cron_trigger(job.cron)
     return IntervalTrigger(seconds=job.every_seconds, timezone=UTC)
