@@ -334,6 +334,8 @@ def test_weekdays_are_crons_own(weekday, days):
 
 SPRING, AUTUMN = datetime(2025, 3, 8, 12, tzinfo=NEW_YORK), datetime(2025, 11, 1, 12, tzinfo=NEW_YORK)
 
+SPRING_NIGHT, AUTUMN_NIGHT = SPRING.replace(hour=23, minute=1), AUTUMN.replace(hour=23, minute=1)
+
 
 @pytest.mark.parametrize(
     ("text", "after", "times"),
@@ -344,9 +346,9 @@ SPRING, AUTUMN = datetime(2025, 3, 8, 12, tzinfo=NEW_YORK), datetime(2025, 11, 1
         ("0 0 10 * *", SPRING, ["Mon 03-10 00:00 EDT", "Thu 04-10 00:00 EDT"]),
         ("30 1 * * *", AUTUMN, ["Sun 11-02 01:30 EDT", "Mon 11-03 01:30 EST"]),  # it had two 01:30
         ("0 3 * * *", AUTUMN, ["Sun 11-02 03:00 EST", "Mon 11-03 03:00 EST"]),
-        ("0 */2 * * *", SPRING.replace(hour=23), ["Sun 03-09 00:00 EST", "Sun 03-09 03:00 EDT", "Sun 03-09 04:00 EDT"]),
-        ("0 * * * *", SPRING.replace(hour=23, minute=1), ["Sun 03-09 00:00 EST", "Sun 03-09 01:00 EST", "Sun 03-09 03:00 EDT"]),
-        ("0 * * * *", AUTUMN.replace(hour=23, minute=1), ["Sun 11-02 00:00 EDT", "Sun 11-02 01:00 EDT", "Sun 11-02 02:00 EST"]),
+        ("0 */2 * * *", SPRING_NIGHT, ["Sun 03-09 00:00 EST", "Sun 03-09 03:00 EDT", "Sun 03-09 04:00 EDT"]),
+        ("0 * * * *", SPRING_NIGHT, ["Sun 03-09 00:00 EST", "Sun 03-09 01:00 EST", "Sun 03-09 03:00 EDT"]),
+        ("0 * * * *", AUTUMN_NIGHT, ["Sun 11-02 00:00 EDT", "Sun 11-02 01:00 EDT", "Sun 11-02 02:00 EST"]),
     ],
 )
 def test_the_clock_change_neither_repeats_nor_swallows_a_time(text, after, times):
