@@ -1,0 +1,24 @@
+"""Polite conditional requests: an address in, a Page or NotModified out.
+
+The way in is :class:`Fetcher`; the rest are the values it takes and gives.
+"""
+
+from monitor.fetch.client import Fetcher
+from monitor.fetch.errors import FetchError, FetchStopped, HostPaused
+from monitor.fetch.hosts import HostState
+from monitor.fetch.manners import Manners, identity
+from monitor.fetch.tls import CGA_INTERMEDIATE, IntermediateRefused, host_context, verified_intermediates
+
+__all__ = [
+    "CGA_INTERMEDIATE",
+    "FetchError",
+    "FetchStopped",
+    "Fetcher",
+    "HostPaused",
+    "HostState",
+    "IntermediateRefused",
+    "Manners",
+    "host_context",
+    "identity",
+    "verified_intermediates",
+]
