@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from monitor.demo.facts import BillFacts
+from monitor.demo.pages import full_name
 from monitor.demo.wording import split_bulk
 from monitor.model.committees import COMMITTEES
 from monitor.model.legislature import BillKey
@@ -65,12 +66,8 @@ def subjects(bills: Iterable[BillFacts], day: date) -> bytes:
 
 def committees(_bills: Iterable[BillFacts], _day: date) -> bytes:
     """``committee.csv``: names end in "Committee" unless they begin with it."""
-    lines = (_line(code, _full_name(name)) for code, name in sorted(COMMITTEES.items()))
+    lines = (_line(code, full_name(name)) for code, name in sorted(COMMITTEES.items()))
     return ("comm_code,comm_name\r\n" + "".join(lines)).encode()
-
-
-def _full_name(name: str) -> str:
-    return name if "Committee" in name else f"{name} Committee"
 
 
 #: The files without their history, which needs the memory of ``BulkFiles``.

@@ -151,8 +151,13 @@ class Facts:
         return [bill for key, bill in sorted(self.bills.items()) if key.session == session]
 
     def days(self) -> list[date]:
-        """Every day of the session on which some row is dated."""
-        return sorted({row.on for bill in self.of_session(self.session) for row in bill.rows})
+        """Every day, from the session's first row on, on which a channel shows something new."""
+        rows = [row for bill in self.of_session(self.session) for row in bill.rows]
+        days = {row.on_page for row in rows} | {row.on_feed for row in rows}
+        days |= {entry.published for entry in self.publications}
+        days |= {link.on_page for force in self.task_forces for link in force.links}
+        first = min((row.on for row in rows), default=date.max)
+        return sorted(day for day in days if day >= first)
 
     def lagged(self, seed: int, feed_lag_days: int, most: int = 2) -> Facts:
         """The same facts with some rows of the session back-dated: shown 1 to ``most`` days after their date."""

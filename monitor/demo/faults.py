@@ -72,7 +72,7 @@ def big(megabytes: int = 60) -> Fault:
     return Fault(apply, f"{megabytes} MB of page")
 
 
-def gzip_bomb(megabytes: int = 300) -> Fault:
+def gzip_bomb(megabytes: int = 200) -> Fault:
     """A small gzip that unpacks to ``megabytes``."""
     headers = (("Content-Type", HTML), ("Content-Encoding", "gzip"))
     return Fault(lambda _asked, _site: Reply(200, headers, bomb(megabytes)), f"gzip of {megabytes} MB of blanks")

@@ -36,8 +36,9 @@ class FtpCopy:
         self._thread.start()
 
     def _serve(self) -> None:
+        """The loop itself: ``serve_forever`` would configure the whole process's logging."""
         while not self._stopping.is_set():
-            self._server.serve_forever(timeout=0.05, blocking=False, handle_exit=False)
+            self._server.ioloop.loop(timeout=0.05, blocking=False)
 
     def refresh(self) -> None:
         """Write today's files."""

@@ -12,7 +12,7 @@ from monitor.demo import pages
 _WIDGETS = (
     "<p><a href='/asp/CGABillStatus/CGAAddNotes.asp?sid={n}&x=1'>Add Notes</a> Go To My Bills</p>",
     "<p>This bill is in My Bills.<br>Do you wish to go to My Bills?</p><input type=hidden name=token value={n}>",
-    "<p>*NOTE: Add to My Bills and Add Notes are cookie-based functions.</p><!-- node {n} -->",
+    "<p>*NOTE: Add to My Bills and Add Notes are cookie-based functions. ({n})</p>",
 )
 _STAFF = ("A. Clerk", "B. Clerk", "C. Counsel")
 

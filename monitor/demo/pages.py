@@ -132,14 +132,19 @@ def _introducers(bill: BillFacts, titles: Sequence[str]) -> str:
     body = bill.introduced
     if not body and (_raised(bill, titles) or "Committee Bill" in titles):
         body = _first_committee(bill)
-    if not body.endswith("Committee"):
+    if "Committee" not in body:
         body = "<br>\n".join(map(_member, body.split("; ") if body else bill.sponsors[:3]))
     return f"<h5>Introduced by: </h5>\n{body}"
 
 
 def _first_committee(bill: BillFacts) -> str:
     names = (row.description.partition(" JOINT COMM. ON ")[2] for row in bill.rows)
-    return next((f"{name} Committee" for name in names if name), "")
+    return next((full_name(name) for name in names if name), "")
+
+
+def full_name(committee: str) -> str:
+    """ "Judiciary Committee", but "Committee on Children"."""
+    return committee if "Committee" in committee else f"{committee} Committee"
 
 
 def _member(name: str) -> str:
@@ -246,7 +251,7 @@ def task_force_page(force: TaskForce, day: date) -> str:
     return _page(
         force.title,
         f"<h3 class='text-center'>{escape(force.title)}</h3>\n<p>{escape(force.charge)}</p>\n{STAFF}\n"
-        f"<h4>Documents and Meetings</h4>\n{_list(links)}\n{WIDGET}",
+        f"<h4>Documents and Meetings</h4>\n{_list(links)}\n<p>{AS_OF}</p>",
     )
 
 

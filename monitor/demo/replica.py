@@ -276,8 +276,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         stopping = self.server.replica.stopping
-        if reply.wait:
-            stopping.wait(reply.wait)
+        if reply.wait and stopping.wait(reply.wait):
+            self.close_connection = True
+            return
         try:
             self._write(reply, stopping)
         except OSError:

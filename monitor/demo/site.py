@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from enum import StrEnum
+from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
 from monitor.demo import bulk, noise, pages
@@ -72,14 +73,14 @@ class Reply:
 AUTO = -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """A rendered resource, marks not yet filled in."""
 
     body: bytes
     content_type: str = HTML
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """Of the facts: the age cells' colours, which change by themselves, are left out."""
         return 'W/"' + hashlib.sha256(_COLOUR.sub(b"", self.body)).hexdigest()[:16] + '"'
@@ -143,7 +144,7 @@ class Site:
         asked: Asked,
         *,
         promises: Promises | None = None,
-        change: Callable[[bytes], bytes] = bytes,
+        change: Callable[[bytes], bytes] | None = None,
         path: str | None = None,
     ) -> Reply:
         """The honest answer, or the answer about ``path``, with the rendered body passed through ``change``."""
@@ -153,7 +154,8 @@ class Site:
             return Reply(
                 404, (("Content-Type", HTML),), b"<html><body><h1>404 - File or directory not found.</h1></body></html>"
             )
-        content = replace(content, body=change(content.body))
+        if change:
+            content = replace(content, body=change(content.body))
         headers, unchanged = self._promise(asked, content, promises or self.promises)
         if unchanged:
             return Reply(304, headers)
