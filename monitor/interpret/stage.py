@@ -295,12 +295,16 @@ _GOVERNORS_EFFECTS: Mapping[Effect, Callable[[_Bill], None]] = {
 
 
 def read_stage(key: BillKey, actions: Sequence[ActionRow], as_of: date, table: PhraseTable = TABLE) -> StageReading:
-    """The stage a bill had at the end of a day. ``actions`` are oldest first; rows dated later do not count."""
+    """The stage a bill had at the end of a day.
+
+    ``actions`` are oldest first, same-day rows as the source has them; rows dated later do not count.
+    """
     bill = _Bill(key)
-    for row in actions:
+    history = sorted(actions, key=lambda row: row.date)
+    for row in history:
         if row.date <= as_of:
             _read(bill, row, table)
-    adjourned = adjourned_on(key, actions[0].date if actions else None)
+    adjourned = adjourned_on(key, history[0].date if history else None)
     if adjourned and as_of > adjourned and bill.stage not in _OUTLIVES_SESSION:
         sentence = sentences.death(bill.stage, key, bill.committee, bill.words, adjourned)
         return StageReading(Stage.DIED, adjourned + timedelta(days=1), sentence)
