@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
-from monitor.demo import bulk, noise, pages
+from monitor.demo import bulk, feeds, noise, pages
 from monitor.demo.facts import BillFacts, Entry, Facts, Row
 from monitor.model.committees import COMMITTEES
 from monitor.model.legislature import BillKey
@@ -251,11 +251,11 @@ class Site:
         return _html(pages.committee_documents(code, COMMITTEES.get(code, code), links))
 
     def rss(self, _asked: Asked) -> Content:
-        return Content(pages.rss(self.facts.feed_title, self._entries(), self.base_url).encode(), "application/rss+xml")
+        return Content(feeds.rss(self.facts.feed_title, self._entries(), self.base_url).encode(), "application/rss+xml")
 
     def atom(self, _asked: Asked) -> Content:
         return Content(
-            pages.atom(self.facts.feed_title, self._entries(), self.base_url).encode(), "application/atom+xml"
+            feeds.atom(self.facts.feed_title, self._entries(), self.base_url).encode(), "application/atom+xml"
         )
 
     def _entries(self) -> list[Entry]:
