@@ -18,11 +18,11 @@ FIRST_HOUSE_BILL = 5001
 
 
 def why_impossible(letters: str, number: int) -> str | None:
-    """Why no session can have a bill of this number ("SB", 7146), as a sentence; None if one can."""
+    """Why no session can have a bill of this number ("SB", 7146), in words; None if one can."""
     if letters == "SB" and number >= FIRST_HOUSE_BILL:
-        return f"Senate bills number below {FIRST_HOUSE_BILL}, so there is no SB {number}: did you mean HB {number}?"
+        return f"Senate bills number below {FIRST_HOUSE_BILL}, so there is no SB {number}"
     if letters == "HB" and number < FIRST_HOUSE_BILL:
-        return f"House bills number from {FIRST_HOUSE_BILL}, so there is no HB {number}: did you mean SB {number}?"
+        return f"House bills number from {FIRST_HOUSE_BILL}, so there is no HB {number}"
     return None
 
 

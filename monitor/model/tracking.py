@@ -71,17 +71,34 @@ class Verdict(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """What can change. Only ``action`` rows are read for a stage."""
+    """What can change."""
 
     ACTION = "action"
     ACTION_REMOVED = "action_removed"
     ACTION_AMENDED = "action_amended"
-    STAGE = "stage"  # the calendar moved the bill: adjournment, a hearing day, a governor's deadline
     TITLE = "title"
     DOCUMENT = "document"
     DOCUMENT_REMOVED = "document_removed"
     ACT = "act"
     ENTRY = "entry"
+
+
+class Milestone(StrEnum):
+    """What can happen to a bill or a task force that the board may have to say. Config decides what each suggests."""
+
+    LAW = "law"
+    LAW_IN_PART = "law_in_part"
+    VETO = "veto"
+    REVERSED = "reversed"  # a reversed vote, or a law that is none any more
+    HEARING = "hearing"
+    COMMITTEE_VOTE = "committee_vote"
+    CHAMBER_PASSAGE = "chamber_passage"
+    ACT_NUMBER = "act_number"
+    DEATH = "death"
+    MERGED = "merged"
+    FAILED = "failed"
+    ADOPTED = "adopted"
+    REPORT = "report"
 
 
 class ProposalKind(StrEnum):

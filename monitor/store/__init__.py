@@ -1,0 +1,1 @@
+"""Queries by noun. Every function takes a Session; none commits."""

@@ -1,0 +1,64 @@
+"""Watched bills and the ledger of their actions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.model.legislature import ActionRow, BillKey
+from monitor.store.schema import Action, Bill, Watch
+
+
+def find(session: Session, key: BillKey) -> Bill | None:
+    return session.scalars(
+        select(Bill).where(Bill.session == key.session, Bill.identifier == key.identifier)
+    ).first()
+
+
+def watched(session: Session, legislative_session: str | None = None) -> list[Bill]:
+    """Bills that an active watch names, of one session or of all."""
+    ids = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
+    rows = select(Bill).where(Bill.id.in_(ids)).order_by(Bill.session, Bill.identifier)
+    return list(session.scalars(rows if legislative_session is None else rows.where(Bill.session == legislative_session)))
+
+
+def ledger(session: Session, bill_id: int) -> list[Action]:
+    """Every action ever seen, in history order; the removed ones too."""
+    return list(session.scalars(select(Action).where(Action.bill_id == bill_id).order_by(Action.position, Action.id)))
+
+
+def ledgers(session: Session, bill_ids: Collection[int]) -> dict[int, list[Action]]:
+    """The same for many bills in one query."""
+    found: dict[int, list[Action]] = {bill_id: [] for bill_id in bill_ids}
+    ids = list(bill_ids)
+    for start in range(0, len(ids), 500):
+        chunk = ids[start : start + 500]
+        rows = select(Action).where(Action.bill_id.in_(chunk)).order_by(Action.bill_id, Action.position, Action.id)
+        for action in session.scalars(rows):
+            found[action.bill_id].append(action)
+    return found
+
+
+def history(actions: list[Action]) -> tuple[ActionRow, ...]:
+    """The rows that stand today, oldest first."""
+    return tuple(ActionRow(action.date, action.description) for action in actions if not action.gone)
+
+
+def vanished(session: Session, before: datetime) -> list[Action]:
+    """Rows that no channel has shown since ``before`` and that nobody has been told about yet."""
+    rows = select(Action).where(Action.removed_at < before, Action.gone.is_(False)).order_by(Action.bill_id, Action.id)
+    return list(session.scalars(rows))
+
+
+def stage_read_before(session: Session, day: date) -> list[Bill]:
+    """Watched bills whose stage has not been read for ``day`` yet."""
+    return [bill for bill in watched(session) if bill.first_read_at and (bill.stage_on is None or bill.stage_on < day)]
+
+
+def verified_at(bill: Bill, feed_read_at: datetime | None) -> datetime | None:
+    """When any channel last showed this bill well."""
+    reads = [bill.page_read_at, feed_read_at if bill.in_feed else None]
+    return max((moment for moment in reads if moment is not None), default=None)

@@ -1,0 +1,154 @@
+"""The one floor's tool for transactions: every commit of the program stands here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.orm import Session
+from sqlalchemy.types import DateTime, TypeDecorator
+
+#: Seconds a writer waits for another process (a backup, the command line) to let go.
+BUSY_SECONDS = 60
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in, aware UTC datetimes out, on every engine."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without a time zone cannot be stored: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def has_wal_bug(version: tuple[int, int, int]) -> bool:
+    """SQLite 3.7.0 to 3.51.2 may lose a commit when WAL resets under several connections.
+
+    Fixed in 3.51.3 and backported to 3.50.7 and 3.44.6 (SQLite's own notes; DESIGN 5).
+    """
+    fixed_branches = {(3, 50): 7, (3, 44): 6}
+    fixed_from = fixed_branches.get(version[:2])
+    if fixed_from is not None:
+        return version[2] < fixed_from
+    return (3, 7, 0) <= version < (3, 51, 3)
+
+
+def journal_mode(version: tuple[int, int, int] | None = None) -> str:
+    """WAL where it is safe, TRUNCATE where the library has the WAL-reset bug."""
+    known = version or sqlite_version()
+    return "TRUNCATE" if has_wal_bug(known) else "WAL"
+
+
+def sqlite_version() -> tuple[int, int, int]:
+    major, minor, patch = sqlite3.sqlite_version_info
+    return major, minor, patch
+
+
+class Database:
+    """Opens transactions. ``url`` is an SQLAlchemy URL; SQLite by default, PostgreSQL when asked."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A unit of work that writes. It takes the write lock first, so what it reads cannot go stale."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                # SQLAlchemy's own deferred BEGIN silently lost read-modify-writes (measured, DESIGN 5).
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            with Session(bind=connection, expire_on_commit=False, autoflush=True) as session:
+                yield session
+                session.flush()
+                connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A unit that only reads, from one consistent state; nothing it does is kept."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            with Session(bind=connection, expire_on_commit=False) as session:
+                yield session
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """One transaction around a whole migration: a killed upgrade leaves the old version."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def answers(self) -> bool:
+        """Whether the database answers at all; never raises."""
+        try:
+            with self.reading() as session:
+                session.execute(text("SELECT 1"))
+        except Exception:  # noqa: BLE001 - the watchdog only asks yes or no
+            return False
+        return True
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy while others write (SQLite only); an existing ``target`` is refused."""
+        if not self.is_sqlite:
+            raise ValueError("for PostgreSQL use pg_dump: monitor backs up SQLite files only")
+        if target.exists():
+            raise ValueError(f"{target} exists already; name a new file, nothing was written")
+        source = sqlite3.connect(str(self.url.database))
+        copy = sqlite3.connect(str(target))
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+            source.close()
+
+    def problems(self) -> list[str]:
+        """What the engine itself finds wrong with the stored data; empty when sound."""
+        if not self.is_sqlite:
+            return []
+        with self.reading() as session:
+            integrity = [row[0] for row in session.execute(text("PRAGMA integrity_check"))]
+            orphans = [f"{row[0]} row {row[1]} points to no {row[2]}" for row in _orphans(session)]
+        return [line for line in integrity if line != "ok"] + orphans
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _orphans(session: Session) -> list[Any]:
+    return list(session.execute(text("PRAGMA foreign_key_check")))
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        cursor.execute(f"PRAGMA journal_mode={journal_mode()}")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine

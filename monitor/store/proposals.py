@@ -1,0 +1,100 @@
+"""Proposals: what waits for a maintainer, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, selectinload
+
+from monitor.model.tracking import ProposalState
+from monitor.store.schema import ChangeRow, Evidence, Proposal, Snapshot, Transition
+
+
+def pending_of(session: Session, issue_id: str | None, subject: str) -> Proposal | None:
+    """The one pending proposal about this subject of this issue."""
+    return session.scalars(
+        select(Proposal).where(
+            Proposal.state == ProposalState.PENDING,
+            Proposal.subject == subject,
+            Proposal.issue_id.is_(None) if issue_id is None else Proposal.issue_id == issue_id,
+        )
+    ).first()
+
+
+def known(session: Session, subject: str) -> Proposal | None:
+    """The newest proposal about this subject, decided or not."""
+    return session.scalars(select(Proposal).where(Proposal.subject == subject).order_by(Proposal.id.desc())).first()
+
+
+def supersede(session: Session, old: Proposal, new: Proposal | None, now: datetime, why: str) -> None:
+    """Close a pending proposal that a newer one (or a recovered source) has made pointless."""
+    old.state = ProposalState.SUPERSEDED
+    old.version += 1
+    old.superseded_by = new.id if new is not None else None
+    old.decided_at = now
+    old.decision_reason = why
+
+
+def evidence_of(session: Session, change: ChangeRow, before: str, after: str) -> Evidence:
+    """What proves a change: where it stands, in whose words, since when, and the hash of the saved page."""
+    snapshot = session.get(Snapshot, change.snapshot_id) if change.snapshot_id else None
+    return Evidence(
+        change_id=change.id,
+        url=change.url,
+        quote=change.quote,
+        action_date=change.on,
+        first_seen_at=change.first_seen_at,
+        snapshot_sha256=snapshot.sha256 if snapshot else None,
+        before=change.before or before,
+        after=change.after or after,
+    )
+
+
+def copies(evidence: Collection[Evidence]) -> list[Evidence]:
+    """The same evidence again, for the proposal that supersedes: nothing proven is lost on the way."""
+    fields = ("change_id", "url", "quote", "action_date", "first_seen_at", "snapshot_sha256", "before", "after")
+    return [Evidence(**{name: getattr(one, name) for name in fields}) for one in evidence]
+
+
+def listing(session: Session, states: Collection[str] | None, limit: int = 1000) -> list[Proposal]:
+    """Newest first; ``states`` None means all."""
+    rows = select(Proposal).options(selectinload(Proposal.evidence), selectinload(Proposal.issue))
+    if states is not None:
+        rows = rows.where(Proposal.state.in_(states))
+    return list(session.scalars(rows.order_by(Proposal.id.desc()).limit(limit)))
+
+
+def unannounced(session: Session) -> list[Proposal]:
+    """Pending proposals the maintainers have not been told of."""
+    rows = select(Proposal).where(Proposal.state == ProposalState.PENDING, Proposal.notice_id.is_(None))
+    return list(session.scalars(rows.options(selectinload(Proposal.evidence)).order_by(Proposal.id)))
+
+
+def decide(
+    session: Session, proposal_id: int, version: int, state: ProposalState, by: str, reason: str, now: datetime
+) -> bool:
+    """The conditional update that says who won: True when this decision did."""
+    won = session.execute(
+        update(Proposal)
+        .where(
+            Proposal.id == proposal_id, Proposal.version == version, Proposal.state == ProposalState.PENDING
+        )
+        .values(state=state, version=version + 1, decided_at=now, decided_by=by, decision_reason=reason)
+        .returning(Proposal.id)
+    ).first()
+    return won is not None
+
+
+def lifting_transition(session: Session, issue_id: str, bill_id: int) -> Transition | None:
+    """The last published move of the issue's status that this bill caused."""
+    return session.scalars(
+        select(Transition)
+        .where(
+            Transition.issue_id == issue_id,
+            Transition.bill_id == bill_id,
+            Transition.from_status != Transition.to_status,
+        )
+        .order_by(Transition.id.desc())
+    ).first()

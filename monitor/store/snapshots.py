@@ -1,0 +1,117 @@
+"""Raw bytes, kept small: a body is compressed against an earlier one of the same source."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import zstandard
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from monitor.model.tracking import Page, Verdict
+from monitor.store.schema import Action, ChangeRow, Evidence, Snapshot, Source
+
+#: Deltas refer to a whole body, never to another delta, so reading one costs the same for ever.
+#: Once a delta outgrows this share of the body, the body is stored whole and becomes the new base.
+_REBASE_SHARE = 0.10
+_LEVEL = 6
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def pack(body: bytes, base: bytes | None) -> bytes:
+    """Compress ``body``, with ``base`` as dictionary if given."""
+    dictionary = _dictionary(base)
+    size = len(body) + (len(base) if base else 0)
+    parameters = zstandard.ZstdCompressionParameters.from_level(_LEVEL, source_size=size, enable_ldm=base is not None)
+    return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress(body)
+
+
+def unpack(data: bytes, base: bytes | None) -> bytes:
+    """The inverse of :func:`pack`."""
+    return zstandard.ZstdDecompressor(dict_data=_dictionary(base), max_window_size=2**31).decompress(data)
+
+
+def _dictionary(base: bytes | None) -> zstandard.ZstdCompressionDict | None:
+    if not base:
+        return None
+    return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def body_of(session: Session, snapshot_id: int) -> bytes:
+    """The exact bytes as received. Raises ValueError when the store no longer holds what it hashed."""
+    snapshot = session.get_one(Snapshot, snapshot_id)
+    base = _stored(session, snapshot.base_id) if snapshot.base_id else None
+    body = unpack(snapshot.body, base)
+    if sha256(body) != snapshot.sha256:
+        raise ValueError(f"snapshot {snapshot_id} is damaged: its bytes no longer match {snapshot.sha256}")
+    return body
+
+
+def _stored(session: Session, snapshot_id: int) -> bytes:
+    return unpack(session.get_one(Snapshot, snapshot_id).body, None)
+
+
+def _base_for(session: Session, source_id: int) -> Snapshot | None:
+    newest_whole = (
+        select(Snapshot)
+        .where(Snapshot.source_id == source_id, Snapshot.base_id.is_(None), Snapshot.verdict == Verdict.OK)
+        .order_by(Snapshot.id.desc())
+    )
+    return session.scalars(newest_whole.limit(1)).first()
+
+
+def add(session: Session, source: Source, page: Page, verdict: Verdict) -> Snapshot:
+    """Keep one capture; a failed capture is evidence too, and never becomes anyone's base."""
+    base = _base_for(session, source.id)
+    base_body = unpack(base.body, None) if base else None
+    packed = pack(page.body, base_body)
+    if base is not None and len(packed) > _REBASE_SHARE * len(page.body):
+        base, packed = None, pack(page.body, None)
+    snapshot = Snapshot(
+        source_id=source.id,
+        base_id=base.id if base else None,
+        sha256=sha256(page.body),
+        size=len(page.body),
+        body=packed,
+        verdict=verdict,
+        url=page.final_url,
+        content_type=page.content_type,
+        fetched_at=page.fetched_at,
+    )
+    session.add(snapshot)
+    session.flush()
+    return snapshot
+
+
+def kept_already(session: Session, source: Source, page: Page) -> Snapshot | None:
+    """The same bytes of the same source, if we hold them: bad bytes that repeat are stored once."""
+    same = select(Snapshot).where(Snapshot.source_id == source.id, Snapshot.sha256 == sha256(page.body))
+    return session.scalars(same.order_by(Snapshot.id.desc()).limit(1)).first()
+
+
+def prune_failures(session: Session, before: datetime, keep: int = 3) -> int:
+    """Forget failed captures older than ``before`` that nothing points to, but a source's newest ``keep``."""
+    newer = aliased(Snapshot)
+    rank = (
+        select(func.count())
+        .where(newer.source_id == Snapshot.source_id, newer.verdict != Verdict.OK, newer.id > Snapshot.id)
+        .correlate(Snapshot)
+        .scalar_subquery()
+    )
+    used = or_(
+        Snapshot.id.in_(select(ChangeRow.snapshot_id).where(ChangeRow.snapshot_id.is_not(None))),
+        Snapshot.id.in_(select(Action.snapshot_id).where(Action.snapshot_id.is_not(None))),
+        Snapshot.id.in_(select(Source.snapshot_id).where(Source.snapshot_id.is_not(None))),
+        Snapshot.sha256.in_(select(Evidence.snapshot_sha256).where(Evidence.snapshot_sha256.is_not(None))),
+    )
+    doomed = select(Snapshot.id).where(
+        Snapshot.verdict != Verdict.OK, Snapshot.fetched_at < before, rank >= keep, ~used
+    )
+    ids = list(session.scalars(doomed))
+    if ids:
+        session.execute(delete(Snapshot).where(Snapshot.id.in_(ids)))
+    return len(ids)

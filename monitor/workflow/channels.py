@@ -1,0 +1,65 @@
+"""Config and secrets become open channels; in a trial they become files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor.config import Config
+from monitor.model.messaging import ChannelKind, Message, Outcome, OutcomeKind
+from monitor.notify.carrier import Transport
+from monitor.notify.email import SmtpSettings
+from monitor.notify.mime import wire
+from monitor.notify.send import open_transport
+from monitor.workflow.context import Context
+
+
+def smtp_settings(context: Context) -> SmtpSettings | None:
+    """The mail server of config with its password from the environment or systemd; None without a mail block."""
+    mail = context.config.mail
+    if mail is None:
+        return None
+    password = mail.password(context.environ)
+    return SmtpSettings(
+        host=mail.host,
+        port=mail.effective_port,
+        security=mail.security.value,
+        username=mail.username or "",
+        password=password.reveal() if password is not None else "",
+        from_address=str(mail.sender),
+    )
+
+
+def slack_allowed(config: Config) -> tuple[str, ...]:
+    """Webhook bases beside Slack's own."""
+    return tuple(str(base) for base in config.slack_bases)
+
+
+def open_channel(context: Context, kind: ChannelKind) -> Transport:
+    """A transport for ``kind``. Raises ValueError with words when config does not allow sending by it."""
+    if context.config.outbox is not None:
+        return Folder(Path(context.config.outbox.dir))
+    return open_transport(kind, smtp=smtp_settings(context), slack_allowed=slack_allowed(context.config))
+
+
+class Folder:
+    """Writes each message as a file: to try things out without telling anybody."""
+
+    _ENDING = {ChannelKind.EMAIL: "eml", ChannelKind.SLACK: "json", ChannelKind.APPRISE: "txt"}
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def send(self, message: Message) -> Outcome:
+        """A repeat of a message overwrites it: its name is its Message-ID."""
+        name = f"{message.message_id.partition('@')[0]}.{self._ENDING[message.channel]}"
+        content = wire(message) if message.channel is ChannelKind.EMAIL else _plain(message)
+        (self._folder / name).write_bytes(content)
+        return Outcome(OutcomeKind.SENT, f"written to {name}")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _plain(message: Message) -> bytes:
+    return (message.payload or f"{message.subject}\n\n{message.text}\n").encode()

@@ -1,0 +1,58 @@
+"""Captures that cannot be believed: kept as evidence, put before a person, forgotten when the page recovers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.config import Config
+from monitor.model.tracking import Page, ProposalState, Verdict
+from monitor.store import bills, proposals, snapshots
+from monitor.store.schema import Evidence, Proposal, Source
+from monitor.workflow import propose
+from monitor.workflow.reading import Reading
+from monitor.workflow.record import Pass
+
+#: These may be passing troubles of the site: a person is asked only once they have lasted.
+_PASSING = frozenset({Verdict.SOFT_ERROR, Verdict.TRUNCATED, Verdict.ABSENT, Verdict.LAYOUT_CHANGED, Verdict.WRONG_PAGE})
+
+
+def keep(
+    config: Config, session: Session, at: Pass, source: Source, page: Page | None, reading: Reading
+) -> list[Proposal]:
+    """Store the capture, and ask a person about it when it is time to."""
+    snapshot = None
+    if page is not None:
+        snapshot = snapshots.kept_already(session, source, page) or snapshots.add(session, source, page, reading.verdict)
+    if reading.verdict in _PASSING and source.failures < config.notices.fail_after:
+        return []
+    evidence = Evidence(
+        url=source.url,
+        quote=reading.message,
+        first_seen_at=at.now,
+        snapshot_sha256=snapshot.sha256 if snapshot else None,
+    )
+    since = source.outage_since or at.now
+    subject = f"quarantine:{source.slug}:{since:%Y-%m-%dT%H:%M}"
+    reason = f"Quarantined: {reading.message}"
+    bill = bills.find(session, source.bill) if source.bill is not None else None
+    made = propose.review(session, subject, reason, [evidence], at.now, bill=bill, source=source)
+    return [made] if made is not None else []
+
+
+def lift(session: Session, source: Source, now: datetime) -> None:
+    """The page reads well again: nobody needs to decide about the bad captures any more."""
+    pending = select(Proposal).where(
+        Proposal.state == ProposalState.PENDING,
+        Proposal.source_id == source.id,
+        Proposal.subject.startswith(f"quarantine:{source.slug}:", autoescape=True),
+    )
+    for proposal in session.scalars(pending):
+        proposals.supersede(session, proposal, None, now, "The page reads well again.")
+
+
+def accept(session: Session, source: Source, proposal: Proposal, body: bytes, fingerprint: str | None) -> None:
+    """A maintainer says that the page is right: the next read that shows the same is believed."""
+    source.accepted_fingerprint = fingerprint

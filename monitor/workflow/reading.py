@@ -1,0 +1,86 @@
+"""A verdict on every capture, before any change is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.diff import lost_most
+from monitor.extract.base import ExtractError
+from monitor.extract.registry import EXTRACTORS
+from monitor.model.legislature import Bill, Record
+from monitor.model.tracking import Page, SourceKind, Verdict
+from monitor.store.snapshots import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the last good read left behind. ``body`` is None before the first."""
+
+    sha256: str | None = None
+    fingerprint: str | None = None
+    extractor_version: int | None = None
+    accepted_fingerprint: str | None = None
+    url: str = ""
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one capture turned out to be. ``record`` and ``before`` are set when it is ok and differs."""
+
+    verdict: Verdict
+    message: str = ""
+    fingerprint: str | None = None
+    record: Record | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.record is not None
+
+
+def same_at_a_glance(kind: SourceKind, page: Page, baseline: Baseline) -> Reading | None:
+    """The cheap answer that settles most passes: same bytes, or same significant text."""
+    if baseline.sha256 is not None and sha256(page.body) == baseline.sha256:
+        return Reading(Verdict.OK, fingerprint=baseline.fingerprint)
+    extractor = EXTRACTORS[kind]
+    if baseline.fingerprint is None or baseline.extractor_version != extractor.version:
+        return None
+    if extractor.fingerprint(page.body) == baseline.fingerprint:
+        return Reading(Verdict.OK, fingerprint=baseline.fingerprint)
+    return None
+
+
+def read(kind: SourceKind, page: Page, url: str) -> Reading:
+    """Extract a capture that differs. A page that fails its landmarks gets its verdict, never a record."""
+    extractor = EXTRACTORS[kind]
+    try:
+        record = extractor.extract(page.body, url=url, content_type=page.content_type)
+    except ExtractError as error:
+        return Reading(error.verdict, str(error), fingerprint=extractor.fingerprint(page.body))
+    return Reading(Verdict.OK, fingerprint=extractor.fingerprint(page.body), record=record)
+
+
+def doubt(reading: Reading, before: Record | None, accepted_fingerprint: str | None) -> Reading:
+    """A history that lost most of its rows is put before a person instead of being believed."""
+    if not isinstance(reading.record, Bill) or not isinstance(before, Bill):
+        return reading
+    if accepted_fingerprint is not None and reading.fingerprint == accepted_fingerprint:
+        return reading
+    if not lost_most(before.actions, reading.record.actions):
+        return reading
+    message = (
+        f"{reading.record.key.label}'s history fell from {len(before.actions)} rows to {len(reading.record.actions)}. "
+        "The last good page still counts; look at the saved page and accept it or keep the last good one."
+    )
+    return Reading(Verdict.SHRUNK, message, fingerprint=reading.fingerprint)
+
+
+def again(kind: SourceKind, body: bytes, url: str, content_type: str | None) -> Record | None:
+    """Today's reading of a stored body, so that a changed extractor changes no history.
+
+    None when today's extractor cannot read it any more: then there is nothing to compare with.
+    """
+    try:
+        return EXTRACTORS[kind].extract(body, url=url, content_type=content_type)
+    except ExtractError:
+        return None

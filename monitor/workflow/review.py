@@ -1,0 +1,146 @@
+"""Deciding on a proposal: approve, amend or reject. One transaction, one winner."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from monitor.extract.registry import EXTRACTORS
+from monitor.model.tracking import ProposalKind, ProposalState, SourceKind, Status
+from monitor.store import proposals, snapshots
+from monitor.store.schema import Issue, Proposal, Snapshot, Source, Transition
+from monitor.workflow.context import EASTERN, Context
+from monitor.workflow.killpoints import killpoint
+from monitor.workflow.publish import publish
+
+
+class Refusal(Exception):
+    """The decision was not taken, and why; nothing has changed."""
+
+
+def approve(
+    context: Context,
+    proposal_id: int,
+    by: str,
+    *,
+    status: Status | None = None,
+    narrative: str | None = None,
+    version: int | None = None,
+) -> Transition | None:
+    """Publish a proposal, as it stands or amended by another ``status`` or ``narrative`` (the issue's whole text).
+
+    Returns the transition, or None for a review proposal, which publishes nothing. ``version`` is the one the
+    maintainer saw. Raises Refusal when somebody or something was faster, or the proposal does not fit any more.
+    """
+    now = context.now()
+    with context.database.transaction() as session:
+        proposal = _open(session, proposal_id, version)
+        amended = status is not None or narrative is not None
+        state = ProposalState.AMENDED if amended else ProposalState.APPROVED
+        if proposal.kind == ProposalKind.REVIEW:
+            _refuse_amendment(proposal, amended)
+            _take(session, proposal, state, by, "", now)
+            _accept_page(session, proposal)
+            return None
+        issue = session.get_one(Issue, proposal.issue_id)
+        target = status or _still_fitting(proposal, issue)
+        text = narrative if narrative is not None else with_sentence(issue.narrative, proposal.narrative)
+        _take(session, proposal, state, by, "", now)
+        transition = publish(
+            session,
+            context.config,
+            proposal,
+            to_status=target,
+            narrative=text,
+            since=_since(proposal, now),
+            by=by,
+            now=now,
+        )
+        killpoint("before_review_commit")
+    killpoint("after_review_commit")
+    return transition
+
+
+def reject(context: Context, proposal_id: int, by: str, reason: str, *, version: int | None = None) -> None:
+    """Close a proposal without publishing anything. Raises Refusal; a reason is required."""
+    if not reason.strip():
+        raise Refusal("a rejection needs a reason: the next maintainer will want to know why. Nothing was changed.")
+    now = context.now()
+    with context.database.transaction() as session:
+        proposal = _open(session, proposal_id, version)
+        _take(session, proposal, ProposalState.REJECTED, by, reason.strip(), now)
+        killpoint("before_review_commit")
+    killpoint("after_review_commit")
+
+
+def with_sentence(narrative: str, sentence: str) -> str:
+    """The issue's text with the suggested sentence at its end, once."""
+    if not sentence or sentence in narrative:
+        return narrative
+    return f"{narrative.rstrip()} {sentence}".strip()
+
+
+def _open(session: Session, proposal_id: int, version: int | None) -> Proposal:
+    proposal = session.get(Proposal, proposal_id)
+    if proposal is None:
+        raise Refusal(f"there is no proposal {proposal_id}; `monitor proposals list` shows what waits")
+    if proposal.state != ProposalState.PENDING:
+        raise Refusal(_taken(proposal))
+    if version is not None and proposal.version != version:
+        raise Refusal(f"proposal {proposal_id} has changed since you read it; look at it again. Nothing was changed.")
+    return proposal
+
+
+def _taken(proposal: Proposal) -> str:
+    """Who was faster, and when; or what took this proposal's place."""
+    if proposal.state == ProposalState.SUPERSEDED:
+        newer = f"; decide on proposal {proposal.superseded_by} instead" if proposal.superseded_by else ""
+        return f"proposal {proposal.id} is superseded{newer}. {proposal.decision_reason} Nothing was changed."
+    when = f"{proposal.decided_at.astimezone(EASTERN):%B %-d, %Y at %-I:%M %p}" if proposal.decided_at else "earlier"
+    return f"{proposal.decided_by} {proposal.state} proposal {proposal.id} on {when} Eastern. Nothing was changed."
+
+
+def _take(session: Session, proposal: Proposal, state: ProposalState, by: str, reason: str, now: datetime) -> None:
+    if not proposals.decide(session, proposal.id, proposal.version, state, by, reason, now):
+        session.refresh(proposal)
+        raise Refusal(_taken(proposal))
+
+
+def _still_fitting(proposal: Proposal, issue: Issue) -> Status:
+    if proposal.kind == ProposalKind.NARRATIVE:
+        return Status(issue.status)
+    if issue.status != proposal.from_status:
+        was, now = Status(str(proposal.from_status)).label, Status(issue.status).label
+        raise Refusal(
+            f"{issue.name} moved from {was} to {now} since proposal {proposal.id} was made. Say with --status "
+            "which status should stand, or reject the proposal. Nothing was changed."
+        )
+    return Status(str(proposal.to_status))
+
+
+def _since(proposal: Proposal, now: datetime) -> date:
+    """A status holds since the newest action that proves it, not since we noticed."""
+    dates = [evidence.action_date for evidence in proposal.evidence if evidence.action_date is not None]
+    return max(dates, default=now.astimezone(EASTERN).date())
+
+
+def _refuse_amendment(proposal: Proposal, amended: bool) -> None:
+    if amended:
+        raise Refusal(
+            f"proposal {proposal.id} asks for a look and suggests no status or text; approve it as it is once "
+            "you have looked, or reject it. Nothing was changed."
+        )
+
+
+def _accept_page(session: Session, proposal: Proposal) -> None:
+    """Approving a quarantined page says that it is right: the next read that shows the same is believed."""
+    source = session.get(Source, proposal.source_id) if proposal.source_id else None
+    if source is None or not proposal.subject.startswith(f"quarantine:{source.slug}:"):
+        return
+    hashes = [evidence.snapshot_sha256 for evidence in proposal.evidence if evidence.snapshot_sha256]
+    snapshot = session.query(Snapshot).filter_by(source_id=source.id, sha256=hashes[-1]).first() if hashes else None
+    if snapshot is not None:
+        body = snapshots.body_of(session, snapshot.id)
+        source.accepted_fingerprint = EXTRACTORS[SourceKind(source.kind)].fingerprint(body)
+        source.next_check_at = proposal.decided_at

@@ -1,0 +1,53 @@
+"""What every test may ask for: real databases, and the shared record when it is there."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def shared_cga() -> Path:
+    """The real record beside the repository (CI has it); tests that need it skip without."""
+    path = ROOT.parent / "shared" / "cga"
+    if not path.is_dir():
+        pytest.skip("needs ../shared/cga, the real record, beside the repository")
+    return path
+
+
+def _postgres_url() -> str | None:
+    return os.environ.get("MONITOR_TEST_POSTGRES")
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A schema of its own in the test database, gone afterwards."""
+    base = _postgres_url()
+    if base is None:
+        pytest.skip("needs MONITOR_TEST_POSTGRES, e.g. postgresql+psycopg://postgres@127.0.0.1:5432/test")
+    import psycopg
+
+    schema = f"t_{uuid.uuid4().hex[:12]}"
+    plain = base.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(f'CREATE SCHEMA "{schema}"')
+    yield f"{base}?options=-csearch_path%3D{schema}"
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'monitor.sqlite3'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs_postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Both engines: the same schema and the same tests."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
