@@ -23,6 +23,8 @@ _LINK_LIMIT = 600
 _ROW_LIMIT = 300
 _ROW_LINK_LIMIT = 250
 
+_LOOKALIKES = str.maketrans("<>", "‹›")
+
 Block = dict[str, object]
 
 
@@ -42,7 +44,9 @@ def payload(view: View) -> str | None:
 
 
 def _blocks(view: View) -> Iterator[Block]:
-    header = {"type": "plain_text", "text": clip(view.title, HEADER_LIMIT), "emoji": False}
+    # Plain text is not parsed; whether Slack undoes escapes in it is not documented, so none are needed.
+    title = clip(view.title.translate(_LOOKALIKES), HEADER_LIMIT)
+    header = {"type": "plain_text", "text": title, "emoji": False}
     yield {"type": "header", "text": header}
     if view.contents:
         yield from _sections(f"• {mrkdwn(entry, 400)}" for entry in view.contents)
@@ -62,7 +66,7 @@ def _parts(card: Card, link_label: str) -> Iterator[str]:
     yield "\n".join(_quoted(card))
     yield from (f"*{label}* {mrkdwn(text, _PART_LIMIT - 100)}" for label, text in card.notes)
     if card.command:
-        yield f"To decide: `{card.command}`"
+        yield f"To decide: `{mrkdwn(card.command, 300)}`"
     links = (_link(card.action_url, "Email your lawmaker"), _link(card.url, link_label))
     yield " · ".join(link for link in links if link)
 

@@ -82,7 +82,8 @@ def _slack(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
 @lru_cache(maxsize=64)
 def _chat(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
     text, shown = _fitting(wording.view(announcement, sender, zone), _chat_text)
-    return Message(ChannelKind.APPRISE, "", "", clean.chat(shown.subject), text)
+    subject = clean.clip(clean.chat(shown.subject), wording.SUBJECT_LIMIT)
+    return Message(ChannelKind.APPRISE, "", "", subject, text)
 
 
 _RENDERERS: Mapping[ChannelKind, Callable[[Announcement, Sender, tzinfo], Message]] = {

@@ -131,7 +131,7 @@ def view(announcement: Announcement, sender: Sender, zone: tzinfo) -> View:
         briefs=(),
         left_out=0,
         link_label=_LINK_LABEL[kind],
-        board_url=clean.link(sender.board_url) if public else "",
+        board_url=clean.link(sender.board_url) if public and len(cards) > 1 else "",
         approved=_approved(announcement, zone) if public else "",
         why=clean.line(announcement.why, 400),
         leave_address=clean.line(sender.reply_to or sender.address, 254) if public else "",
@@ -261,14 +261,16 @@ def _approved(announcement: Announcement, zone: tzinfo) -> str:
 
 def _cards(kind: AnnouncementKind, title: str, items: tuple[Item, ...]) -> Iterator[Card]:
     told = _name(items[0]) if len(items) == 1 and _name(items[0]) in title else ""
-    for item in items:
+    following = [*(item.url for item in items[1:]), ""]
+    for item, next_url in zip(items, following, strict=True):
         name = _name(item)
-        yield _card(kind, item, name="" if name == told else name, above=title)
+        card = _card(kind, item, name="" if name == told else name, above=title)
+        yield replace(card, url="") if item.url == next_url else card
         told = name
 
 
 def _card(kind: AnnouncementKind, item: Item, *, name: str, above: str) -> Card:
-    headline = _headline(item)
+    headline = "" if _moved(item) else _headline(item)
     rows = tuple(_row(quote) for quote in item.quotes if quote.text.strip())
     labelled = ((_NARRATIVE_LABEL[kind], item.narrative), ("What comes next.", item.comes_next))
     reference = clean.line(item.reference, 40)
@@ -285,7 +287,7 @@ def _card(kind: AnnouncementKind, item: Item, *, name: str, above: str) -> Card:
         command=f"monitor proposals show {reference}" if reference and kind is AnnouncementKind.PROPOSALS else "",
         action_url=clean.link(item.action_url),
         url=clean.link(item.url),
-        brief=clean.line(_brief(item), 200),
+        brief=clean.line(f"{_brief(item)} ({reference})" if reference else _brief(item), 200),
     )
 
 
