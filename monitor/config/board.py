@@ -126,23 +126,13 @@ class Issue(Strict):
 
     id: Slug = Field(description="Its stable name, in addresses and on the command line. Never reuse or change one.")
     name: Line = Field(description="Its name on the board.")
-    initial_status: Status = Field(description="Where it stands when the service first starts.")
+    initial_status: Status = Field(description="At first: `no_progress`, `some_progress` or `achieved`.")
     initial_since: date | None = Field(default=None, description="Since when, if known: `2020-07-31`.")
-    initial_narrative: Text = Field(description="The board's text when the service first starts.")
+    initial_narrative: Text = Field(description="The board's text at first: plain, a few sentences.")
     action_url: Url | None = Field(default=None, description="Where a reader can do something about it.")
     watches: tuple[WatchEntry, ...] = Field(
         description="What is read for it. `[]` is allowed and means that no reading can ever verify this issue."
     )
-
-    @model_validator(mode="after")
-    def _distinct_watches(self) -> Self:
-        seen: dict[str, int] = {}
-        for index, entry in enumerate(self.watches):
-            first = seen.setdefault(entry.local_id, index)
-            if first != index:
-                message = f"{self.id} watches {entry.local_id} twice: watches[{first}] and watches[{index}]"
-                raise wrong(message, "remove one, or give one an `id:` of its own", ("watches", index))
-        return self
 
 
 class Topic(Strict):

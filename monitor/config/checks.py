@@ -8,45 +8,51 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
+from monitor.config.board import WatchEntry
 from monitor.config.errors import Problem
 from monitor.config.explain import path
-from monitor.config.reading import Cga, Manners
+from monitor.config.reading import Cga, Manners, channel_prefixes
 from monitor.config.text import Loc, Tree
-from monitor.config.values import is_private_host, nearest
-from monitor.model.tracking import SourceKind
+from monitor.config.values import host_key, is_private_host, nearest
 
-Found = Iterator[tuple[Loc, str]]
+Texts = Iterator[tuple[Loc, str]]
 
 
 def between(tree: Tree) -> Iterator[Problem]:
     """Every mistake between keys."""
-    for check in (_distinct_ids, _known_references, _allowed_hosts, _known_robots, _polite, _mail_complete):
+    for check in CHECKS:
         yield from check(tree)
 
 
-def texts(data: object, *steps: str, loc: Loc = ()) -> Found:
-    """The texts at a path; the step ``*`` is every element of a list."""
+def found(data: object, *steps: str, loc: Loc = ()) -> Iterator[tuple[Loc, object]]:
+    """What stands at a path; the step ``*`` is every element of a list."""
     if not steps:
-        if isinstance(data, str):
-            yield loc, data.strip()
+        yield loc, data
     elif steps[0] == "*" and isinstance(data, list):
         for index, element in enumerate(data):
-            yield from texts(element, *steps[1:], loc=(*loc, index))
+            yield from found(element, *steps[1:], loc=(*loc, index))
     elif isinstance(data, dict) and steps[0] in data:
-        yield from texts(data[steps[0]], *steps[1:], loc=(*loc, steps[0]))
+        yield from found(data[steps[0]], *steps[1:], loc=(*loc, steps[0]))
 
 
-def _topic_ids(tree: Tree) -> Found:
+def texts(data: object, *steps: str) -> Texts:
+    """The texts at a path."""
+    return ((loc, value.strip()) for loc, value in found(data, *steps) if isinstance(value, str))
+
+
+def _topic_ids(tree: Tree) -> Texts:
     return texts(tree.data, "topics", "*", "id")
 
 
-def _issue_ids(tree: Tree) -> Found:
+def _issue_ids(tree: Tree) -> Texts:
     return texts(tree.data, "topics", "*", "issues", "*", "id")
 
 
 def _distinct_ids(tree: Tree) -> Iterator[Problem]:
     seen: dict[str, Loc] = {}
-    for loc, name in (*_topic_ids(tree), *_issue_ids(tree)):
+    for loc, name in sorted((*_topic_ids(tree), *_issue_ids(tree)), key=lambda one: tree.place(one[0])):
         first = seen.setdefault(name, loc)
         if first != loc:
             line = tree.place(first)[0]
@@ -54,9 +60,37 @@ def _distinct_ids(tree: Tree) -> Iterator[Problem]:
             yield Problem(*tree.place(loc), message, "give each topic and issue an id of its own")
 
 
+def _distinct_watches(tree: Tree) -> Iterator[Problem]:
+    """No issue watches one source twice: a watch's id is its source's."""
+    seen: dict[Loc, Loc] = {}
+    for loc, watch in found(tree.data, "topics", "*", "issues", "*", "watches", "*"):
+        name = _watch_id(watch)
+        first = seen.setdefault((*loc[:-1], name), loc) if name else loc
+        if first != loc:
+            message = f"{path(loc)}: this issue watches {name} twice: on line {tree.place(first)[0]} and here"
+            yield Problem(*tree.place(loc), message, "remove one, or give one an `id:` of its own")
+
+
+def _watch_id(watch: object) -> str:
+    try:
+        return WatchEntry.model_validate(watch).local_id
+    except ValidationError:
+        return ""
+
+
+def _distinct_names(tree: Tree) -> Iterator[Problem]:
+    for block in ("maintainers", "operators"):
+        seen: dict[str, Loc] = {}
+        for loc, name in texts(tree.data, block, "*", "name"):
+            first = seen.setdefault(name, loc)
+            if first != loc:
+                message = f"{path(loc)}: {name!r} stands twice: on line {tree.place(first)[0]} and here"
+                yield Problem(*tree.place(loc), message, "give each a name of its own: decisions are signed with it")
+
+
 def _known_references(tree: Tree) -> Iterator[Problem]:
-    for kind, found in (("topic", _topic_ids(tree)), ("issue", _issue_ids(tree))):
-        known = [name for _, name in found]
+    for kind, ids in (("topic", _topic_ids(tree)), ("issue", _issue_ids(tree))):
+        known = [name for _, name in ids]
         for loc, name in texts(tree.data, "maintainers", "*", f"{kind}s", "*"):
             if name not in known:
                 yield Problem(*tree.place(loc), f"{path(loc)}: there is no {kind} {name!r}", nearest(name, known))
@@ -68,7 +102,7 @@ def _text(tree: Tree, default: str, *steps: str) -> str:
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(url).hostname or ""
+        return host_key(url)
     except ValueError:
         return ""
 
@@ -90,16 +124,16 @@ def _allowed_hosts(tree: Tree) -> Iterator[Problem]:
 
 
 def _known_robots(tree: Tree) -> Iterator[Problem]:
-    known = [*SourceKind, *sorted(_known_hosts(tree))]
+    known = [*channel_prefixes(), *sorted(_known_hosts(tree))]
     for loc, name in texts(tree.data, "sources", "ignore_robots", "*"):
         if name not in known:
-            message = f"{path(loc)}: {name!r} is neither a kind of source nor an allowed host"
+            message = f"{path(loc)}: {name!r} is neither a channel nor an allowed host"
             yield Problem(*tree.place(loc), message, nearest(name, known) or f"write one of {', '.join(known)}")
 
 
 def _polite(tree: Tree) -> Iterator[Problem]:
     """Less than a second between requests is for a replica of our own only."""
-    everyone = all(is_private_host(host) for host in _known_hosts(tree))
+    everyone = all(is_private_host(urlsplit(f"//{host}").hostname or "") for host in _known_hosts(tree))
     for loc, text in texts(tree.data, "manners", "interval_seconds"):
         if not everyone and _number(text) < Manners.model_fields["interval_seconds"].default:
             message = f"{path(loc)}: less than a second between requests is not polite"
@@ -123,3 +157,15 @@ def _mail_complete(tree: Tree) -> Iterator[Problem]:
     if data.get("outbox") is not None:
         place = tree.place(("outbox",), key=True)
         yield Problem(*place, "outbox writes files instead of sending, mail sends", "keep one of the two")
+
+
+CHECKS = (
+    _distinct_ids,
+    _distinct_watches,
+    _distinct_names,
+    _known_references,
+    _allowed_hosts,
+    _known_robots,
+    _polite,
+    _mail_complete,
+)

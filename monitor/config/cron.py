@@ -64,17 +64,6 @@ class Cron:
         """Whether it runs between 01:00 and 03:00, an hour that comes twice or not at all when clocks change."""
         return any(hour in (1, 2) for hour in self.hours)
 
-    @property
-    def trigger_fields(self) -> dict[str, str]:
-        """The same times as keyword arguments of APScheduler's CronTrigger, weekdays by name."""
-        return {
-            "minute": _listed(self.minutes),
-            "hour": _listed(self.hours),
-            "day": _listed(self.days),
-            "month": _listed(self.months),
-            "day_of_week": ",".join(WEEKDAYS[number] for number in self.weekdays),
-        }
-
     def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime:
         """The first run after ``moment`` (aware), in UTC. A time the clock skips runs an hour later, once;
         a time that comes twice runs the first time."""
@@ -141,7 +130,3 @@ def _range(text: str, field: _Field) -> range:
     if last < first:
         raise ValueError(f"{field.name} {text!r} runs backwards: write two ranges with a comma")
     return range(first, last + 1, step)
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ",".join(map(str, numbers))

@@ -41,7 +41,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "enum": "must be {expected}",
     }
 )
-_SECRET_WORDS = re.compile(r"pass(word|wd|phrase)?|token|secret|webhook|api_?key|credential", re.IGNORECASE)
+_SECRET_WORDS = re.compile(r"(?:^|[_-])(?:pass|password|passwd|passphrase|tokens?|secrets?|webhook|api_?key)(?:$|[_-])")
 #: The variable that takes what somebody wrote into the file.
 _VARIABLES: Mapping[str, str] = MappingProxyType({"mail": "set MONITOR_SMTP_PASSWORD in the environment"})
 _ELSEWHERE = "write `address_secret: NAME` and set MONITOR_NAME in the environment"
@@ -68,23 +68,25 @@ def path(loc: Loc) -> str:
 
 
 def unknown_key(loc: Loc, tree: Tree) -> Problem:
-    place, name = tree.place(loc, key=True), str(loc[-1])
-    if _SECRET_WORDS.search(name):
+    place, name, known = tree.place(loc, key=True), str(loc[-1]), keys_at(loc[:-1])
+    near = _near_key(name, known)
+    if not near and _SECRET_WORDS.search(name.lower()):
         hint = _VARIABLES.get(str(loc[0]), _ELSEWHERE)
         return Problem(*place, f"{path(loc)}: secrets never stand in config.yaml", hint)
-    return Problem(*place, f"unknown key {path(loc)}", suggestion(name, keys_at(loc[:-1])))
+    hint = near or _home_of(name) or f"known here: {', '.join(known)}"
+    return Problem(*place, f"unknown key {path(loc)}", hint)
 
 
-def suggestion(name: str, known: list[str]) -> str:
-    """The nearest keys of the same block, else the block the key belongs to, else all keys of this one."""
+def _near_key(name: str, known: list[str]) -> str:
     ranked = sorted((OSA.distance(name.lower(), key), key) for key in known)
-    if ranked and ranked[0][0] <= max(1, len(name) // 3):
-        near = [key for distance, key in ranked if distance == ranked[0][0]]
-        return f"did you mean {' or '.join(near)}?"
-    homes = [path(block) for block, key in every_key() if key == name]
-    if homes:
-        return f"{name} belongs under {' or '.join(dict.fromkeys(homes))}"
-    return f"known here: {', '.join(known)}"
+    if not ranked or ranked[0][0] > max(1, len(name) // 3):
+        return ""
+    return f"did you mean {' or '.join(key for distance, key in ranked if distance == ranked[0][0])}?"
+
+
+def _home_of(name: str) -> str:
+    homes = dict.fromkeys(path(block) for block, key in every_key() if key == name)
+    return f"{name} belongs under {' or '.join(homes)}" if homes else ""
 
 
 def describe(loc: Loc) -> str:

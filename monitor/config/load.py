@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from monitor.config.checks import between
 from monitor.config.errors import ConfigError, Problem
 from monitor.config.explain import explain
 from monitor.config.schema import Config
 from monitor.config.secrets import Secret
-from monitor.config.text import LARGEST, Tree, Unreadable, decode, parse
+from monitor.config.text import LARGEST, Tree, UnreadableError, decode, parse
 
 DATABASE_VARIABLE = "MONITOR_DATABASE_URL"
 
@@ -24,7 +25,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     """
     try:
         tree = parse(decode(_read(path)))
-    except Unreadable as error:
+    except UnreadableError as error:
         raise ConfigError(path, error.problems) from None
     if not isinstance(tree.data, dict):
         message = "the file is empty" if tree.data is None else "the file must be `key: value` lines"
@@ -44,8 +45,13 @@ def _validate(tree: Tree, home: Path) -> tuple[Config | None, list[Problem]]:
     try:
         return Config.model_validate(tree.data, context={"home": home}), problems
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = [detail for detail in error.errors(include_url=False) if not _is_echo(detail)]
         return None, [*problems, *(explain(detail, tree) for detail in details)]
+
+
+def _is_echo(detail: ErrorDetails) -> bool:
+    """pydantic calls a list too short whose elements it has just refused one by one."""
+    return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def _blame(problem: Problem, overridden: bool) -> Problem:
@@ -61,9 +67,9 @@ def _read(path: Path) -> bytes:
             return file.read(LARGEST + 1)
     except FileNotFoundError:
         hint = "name another with --config PATH or MONITOR_CONFIG"
-        raise Unreadable(Problem(0, 0, "there is no such file", hint)) from None
+        raise UnreadableError(Problem(0, 0, "there is no such file", hint)) from None
     except OSError as error:
-        raise Unreadable(Problem(0, 0, f"the file cannot be read: {error.strerror}")) from None
+        raise UnreadableError(Problem(0, 0, f"the file cannot be read: {error.strerror}")) from None
 
 
 def warnings(config: Config) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from monitor.config.board import Strict
 from monitor.config.secrets import Secret, secret
-from monitor.config.values import Email, HomePath, Line, SecretName, Slug, Url, is_private_host, wrong
+from monitor.config.values import Email, HomePath, Line, SecretName, Slug, Url, is_email, is_private_host, wrong
 from monitor.model.messaging import ChannelKind
 
 
@@ -81,7 +81,7 @@ class Contact(Strict):
 
     name: Line = Field(description="Who it is; decisions are signed with it.")
     channel: ChannelKind = Field(description="`email`, `slack` or `apprise`.")
-    address: Email | None = Field(default=None, description="For email: the address.")
+    address: Line | None = Field(default=None, description="For email: the address.")
     address_secret: SecretName | None = Field(
         default=None,
         description="The name of the secret that holds the address: `SLACK_WEBHOOK` is read from "
@@ -95,6 +95,8 @@ class Contact(Strict):
         if (self.address is None) == (self.address_secret is None):
             wanted = "address or address_secret" if self.channel is ChannelKind.EMAIL else "address_secret"
             raise wrong(f"{self.name} needs one {wanted}")
+        if self.address is not None and not is_email(self.address):
+            raise wrong("this is not an email address", "write it plainly: someone@example.org", ("address",))
         return self
 
     def target(self, environ: Mapping[str, str]) -> Secret | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from monitor.config.board import Strict
 from monitor.config.cron import parse_cron
@@ -66,9 +66,18 @@ class Sources(Strict):
     acts_page: bool = Field(default=True, description="Read the list of all acts.")
     ignore_robots: tuple[Line, ...] = Field(
         default=(),
-        description="Kinds of source (`bill_page`) or hosts for which robots.txt is not obeyed. "
+        description="Where robots.txt is not obeyed: `bill_feed`, `bill_page`, `acts_page`, or an allowed host. "
         "Every start logs it. Ask the site first.",
     )
+
+
+def channel_prefixes(bulk_path: str = "") -> Mapping[str, str]:
+    """Where on the site each channel's pages lie, for robots.txt."""
+    return {
+        SourceKind.BILL_FEED: f"{bulk_path}/",
+        SourceKind.BILL_PAGE: "/asp/cgabillstatus/",
+        SourceKind.ACTS_PAGE: "/asp/CGATodayFileCopies/",
+    }
 
 
 class Manners(Strict):
@@ -86,7 +95,7 @@ class Manners(Strict):
         le=600,
         description="The most a request may take, to its last byte.",
     )
-    max_bytes: Size = Field(default=5_000_000, description="The most a page may weigh, decoded.")
+    max_bytes: Size = Field(default=5_000_000, description="The most a page may weigh, decoded: `5 MB`.")
     max_bytes_large: Size = Field(default=25_000_000, description="The same for PDFs, feeds and bulk files.")
     max_redirects: int = Field(default=5, ge=0, le=20, description="How many redirects are followed.")
     full_read_every: Count = Field(
@@ -97,7 +106,7 @@ class Manners(Strict):
 
 
 class Rhythm(Strict):
-    """How often one kind of source is read."""
+    """How often one kind of source is read. A kind that sets one of the three keeps its own default for the others."""
 
     in_session: Duration = Field(description="While the legislature sits.")
     out_of_session: Duration = Field(description="The rest of the year.")
@@ -109,7 +118,7 @@ def _rhythm(in_session: timedelta, out_of_session: timedelta) -> Rhythm:
 
 
 class Cadence(Strict):
-    """How often each kind of source is read. Lengths of time: `30s`, `15m`, `6h`, `1d`, `2w`."""
+    """How often each kind of source is read. The defaults below are `in_session`, `out_of_session`, `settled`."""
 
     bill_feed: Rhythm = Field(default=_rhythm(timedelta(hours=1), timedelta(days=1)), description="The bulk files.")
     bill_page: Rhythm = Field(
@@ -128,6 +137,13 @@ class Cadence(Strict):
     crosscheck: Duration = Field(
         default=timedelta(days=7), description="Every watched bill's page is read this often even if the feed is quiet."
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _own_defaults(cls, value: object, info: ValidationInfo) -> object:
+        """A kind that sets one of its lengths keeps its own others."""
+        default = cls.model_fields[info.field_name or ""].default
+        return {**default.model_dump(), **value} if isinstance(value, dict) and isinstance(default, Rhythm) else value
 
     def of(self, kind: SourceKind) -> Rhythm:
         rhythm: Rhythm = getattr(self, kind.value)
@@ -181,13 +197,13 @@ class Milestones(Strict):
     adopted: Suggests = Field(default=Suggests.NARRATIVE, description="A resolution was adopted.")
     report: Suggests = Field(default=Suggests.NARRATIVE, description="A new document or feed entry appeared.")
 
-    @model_validator(mode="after")
-    def _only_law_moves(self) -> Self:
-        for milestone in Milestone:
-            if getattr(self, milestone) == Suggests.STATUS and milestone not in MAY_MOVE_STATUS:
-                hint = f"write narrative or activity; only {', '.join(sorted(MAY_MOVE_STATUS))} may be status"
-                raise wrong(f"{milestone} cannot suggest a status", hint, (milestone.value,))
-        return self
+    @field_validator("*")
+    @classmethod
+    def _only_law_moves(cls, value: Suggests, info: ValidationInfo) -> Suggests:
+        if value is Suggests.STATUS and info.field_name not in MAY_MOVE_STATUS:
+            hint = f"write narrative or activity; only {', '.join(sorted(MAY_MOVE_STATUS))} may be status"
+            raise wrong(f"{info.field_name} cannot suggest a status", hint)
+        return value
 
     @property
     def table(self) -> Mapping[Milestone, str]:

@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field, InstanceOf
 from monitor.config import database as databases
 from monitor.config.board import Issue, Strict, Topic, Watch, watches_of
 from monitor.config.people import Contact, Mail, Maintainer, Organization, Outbox
-from monitor.config.reading import Cadence, Manners, Milestones, Notices, Retention, Schedule, Sources
+from monitor.config.reading import Cadence, Manners, Milestones, Notices, Retention, Schedule, Sources, channel_prefixes
 from monitor.config.secrets import Secret
-from monitor.config.values import is_private_host
+from monitor.config.values import host_key, is_private_host
 
 
 class Config(Strict):
@@ -46,17 +46,26 @@ class Config(Strict):
 
     @property
     def private_hosts(self) -> frozenset[str]:
-        """Hosts of ours that are private addresses: the only such addresses anybody may connect to."""
-        return frozenset(host for host in self._cga_hosts if is_private_host(host))
+        """Hosts of ours that are private addresses: the only such addresses anybody may connect to.
+        As everywhere, a port that is not the scheme's own is part of the name ("127.0.0.1:8080")."""
+        return frozenset(host_key(url) for url in self._cga_urls if is_private_host(urlsplit(url).hostname or ""))
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Every host that may be asked for anything."""
-        return frozenset(self._cga_hosts) | frozenset(self.sources.hosts)
+        return frozenset(map(host_key, self._cga_urls)) | frozenset(self.sources.hosts)
 
     @property
-    def _cga_hosts(self) -> tuple[str, ...]:
-        return tuple(urlsplit(url).hostname or "" for url in (self.sources.cga.base_url, self.sources.cga.ftp_url))
+    def robots_overrides(self) -> frozenset[str]:
+        """``sources.ignore_robots`` as hosts and host/path prefixes."""
+        cga = self.sources.cga
+        site = host_key(cga.base_url)
+        kinds = {kind: f"{site}{prefix}" for kind, prefix in channel_prefixes(cga.bulk_path).items()}
+        return frozenset(kinds.get(name, name) for name in self.sources.ignore_robots)
+
+    @property
+    def _cga_urls(self) -> tuple[str, str]:
+        return self.sources.cga.base_url, self.sources.cga.ftp_url
 
     def issues(self) -> Iterator[Issue]:
         for topic in self.topics:

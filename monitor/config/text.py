@@ -7,6 +7,7 @@ event stream with a stack of our own, so that depth and number are checked befor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -34,18 +35,21 @@ MOST_VALUES = 50_000
 Loc = tuple[str | int, ...]
 Place = tuple[int, int]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_QUOTED = "write the value out, or put text that begins with & or * in quotes"
 _ADVICE: Mapping[str, str] = MappingProxyType(
     {
         "mapping values are not allowed here": "put text that contains `: ` in quotes",
         "could not find expected ':'": "a key is followed by a colon and a blank",
+        "that cannot start any token": "put text that begins with this character in quotes",
         "did not find expected <document start>": "check the line above: a list begins with `- `, a key ends with `:`",
         "while parsing a block mapping": "keys of one block begin in the same column",
     }
 )
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The text is no configuration at all; ``problems`` say why."""
 
     def __init__(self, *problems: Problem) -> None:
@@ -73,17 +77,17 @@ class Tree:
 
 
 def decode(raw: bytes) -> str:
-    """The text of the file. Raises Unreadable for what no editor should have saved."""
+    """The text of the file. Raises UnreadableError for what no editor should have saved."""
     if len(raw) > LARGEST:
-        raise Unreadable(Problem(0, 0, f"the file is larger than {LARGEST // 1000} kB: this is no configuration"))
+        raise UnreadableError(Problem(0, 0, f"the file is larger than {LARGEST // 1000} kB: this is no configuration"))
     for start, name in ((b"\xef\xbb\xbf", "a byte order mark"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
         if raw.startswith(start):
-            raise Unreadable(Problem(1, 1, f"the file begins with {name}", "save it as plain UTF-8, without a BOM"))
+            raise UnreadableError(Problem(1, 1, f"the file begins with {name}", "save it as plain UTF-8"))
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         place = _place_of(raw[: error.start])
-        raise Unreadable(Problem(*place, "this byte is not UTF-8", "save the file as UTF-8")) from None
+        raise UnreadableError(Problem(*place, "this byte is not UTF-8", "save the file as UTF-8")) from None
     _refuse_control_characters(text)
     return text
 
@@ -94,32 +98,30 @@ def _place_of(before: bytes) -> Place:
 
 
 def _refuse_control_characters(text: str) -> None:
-    problems = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        for column, character in enumerate(line.removesuffix("\r"), start=1):
-            if character < " " or character == "\x7f":
-                tab = character == "\t"
-                what = (
-                    "there is a tab here"
-                    if tab
-                    else f"a control character (U+{ord(character):04X}): is this a text file?"
-                )
-                problems.append(Problem(number, column, what, "write blanks instead" if tab else ""))
-                break
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    found = [(number, _CONTROL.search(line)) for number, line in enumerate(lines, start=1)]
+    problems = [_control(number, match) for number, match in found if match]
     if problems:
-        raise Unreadable(*problems)
+        raise UnreadableError(*problems)
+
+
+def _control(number: int, match: re.Match[str]) -> Problem:
+    if match[0] == "\t":
+        return Problem(number, match.start() + 1, "there is a tab here", "write blanks instead")
+    what = f"there is a control character here (U+{ord(match[0]):04X})"
+    return Problem(number, match.start() + 1, what, "is this a text file, in UTF-8?")
 
 
 def parse(text: str) -> Tree:
-    """Read the one document. Raises Unreadable if it is not YAML, or YAML we refuse."""
+    """Read the one document. Raises UnreadableError if it is not YAML, or YAML we refuse."""
     builder = _Builder()
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
     except MarkedYAMLError as error:
-        raise Unreadable(_syntax(error)) from None
+        raise UnreadableError(_syntax(error)) from None
     except (YAMLError, ValueError) as error:
-        raise Unreadable(Problem(1, 1, f"this is not YAML: {str(error).splitlines()[0]}")) from None
+        raise UnreadableError(Problem(1, 1, f"this is not YAML: {str(error).splitlines()[0]}")) from None
     return builder.tree
 
 
@@ -160,21 +162,21 @@ class _Builder:
     def _refuse(self, event: Event, place: Place) -> None:
         self._count += 1
         if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-            raise Unreadable(Problem(*place, "this file does not use anchors (& and *)", "write the value out"))
+            raise UnreadableError(Problem(*place, "this file does not use anchors (& and *)", _QUOTED))
         if tag := getattr(event, "tag", None):
-            raise Unreadable(Problem(*place, f"this file does not use tags ({tag})", "remove it"))
+            raise UnreadableError(Problem(*place, f"this file does not use tags ({tag})", "remove it"))
         if isinstance(event, DocumentStartEvent):
             self._refuse_document(event, place)
         if len(self._stack) > DEEPEST:
-            raise Unreadable(Problem(*place, f"blocks are nested more than {DEEPEST} deep"))
+            raise UnreadableError(Problem(*place, f"blocks are nested more than {DEEPEST} deep"))
         if self._count > MOST_VALUES:
-            raise Unreadable(Problem(*place, f"the file has more than {MOST_VALUES} values: this is no configuration"))
+            raise UnreadableError(Problem(*place, f"the file has more than {MOST_VALUES} values"))
 
     def _refuse_document(self, event: DocumentStartEvent, place: Place) -> None:
         if event.version or event.tags:
-            raise Unreadable(Problem(*place, "this file does not use directives (%)", "remove the line"))
+            raise UnreadableError(Problem(*place, "this file does not use directives (%)", "remove the line"))
         if self._documents:
-            raise Unreadable(Problem(*place, "a second document begins here (---)", "keep one document in the file"))
+            raise UnreadableError(Problem(*place, "a second document begins here (---)", "keep one document"))
         self._documents += 1
 
     def _scalar(self, event: ScalarEvent, place: Place) -> None:
@@ -207,7 +209,7 @@ class _Builder:
             loc: Loc = (*frame.loc, len(frame.container))
             frame.container.append(value)
         elif frame.key is None:
-            raise Unreadable(Problem(*place, "a key must be a word", "write `key: value`"))
+            raise UnreadableError(Problem(*place, "a key must be a word", "write `key: value`"))
         else:
             loc = (*frame.loc, frame.key)
             frame.container.setdefault(frame.key, value)

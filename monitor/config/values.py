@@ -28,6 +28,7 @@ _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Z
 _BILL = re.compile(r"(\d{4})\s+([HS][BJR])[\s-]*0*([1-9]\d{0,4})", re.IGNORECASE)
 _BILL_PIECES = re.compile(r"(?P<letters>[HS]\.?[BJR])\D{0,8}?0*(?P<number>[1-9]\d{0,4})\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
+_PORTS = {"https": 443, "http": 80, "ftp": 21}
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -90,9 +91,14 @@ def _slug(value: object) -> str:
     return text
 
 
+def is_email(text: str) -> bool:
+    """A bare ASCII address, without a name or comment."""
+    return len(text) <= 254 and _EMAIL.fullmatch(text) is not None
+
+
 def _email(value: object) -> str:
     text = _text(value)
-    if not _EMAIL.fullmatch(text):
+    if not is_email(text):
         raise wrong("this is not an email address", "write it plainly, without a name: someone@example.org")
     return text
 
@@ -106,7 +112,7 @@ def _bill(value: object) -> BillKey:
         raise wrong(f"{text[:80]!r} is not a bill: session, letters, number", _bill_hint(text))
     letters = match[2].upper()
     if reason := why_impossible(letters, int(match[3])):
-        raise wrong(f"{text!r} cannot be: {reason}", f"write the session and the number: {_other_chamber(match)}")
+        raise wrong(f"{text!r} cannot be: {reason}", f"did you mean {_other_chamber(match)}?")
     return BillKey(match[1], f"{letters}{match[3]}")
 
 
@@ -172,6 +178,14 @@ def is_host(host: str) -> bool:
             and labels[-1].isalnum()
             and not labels[-1][0].isdigit()
         )
+
+
+def host_key(url: str) -> str:
+    """The host of a URL as the service names hosts: small letters, with the port if it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return host if parts.port in (None, _PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
 
 
 def _host(value: object) -> str:
