@@ -1,0 +1,65 @@
+"""The floors of the house, checked by import-linter's contracts in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LINT = Path(sys.executable).with_name("lint-imports")
+
+
+def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    # The folder comes first on the path, before the checkout that is installed.
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, str(LINT), "--config", str(folder / "pyproject.toml"), "--no-cache"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_every_room_is_called_from_above():
+    done = _lint(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy to break."""
+    skip = shutil.ignore_patterns("__pycache__", "*.csv", "*.jsonl*", "*.json")
+    shutil.copytree(ROOT / "monitor", tmp_path / "monitor", ignore=skip)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("room", "line"),
+    [
+        ("model/legislature.py", "import monitor.config"),  # upwards
+        ("workflow/check.py", "import monitor.cli"),
+        ("extract/base.py", "import monitor.interpret.stage"),  # between rooms of one floor
+        ("store/schema.py", "import monitor.config"),
+        ("config/load.py", "import monitor.store"),
+        ("schedule.py", "import monitor.demo"),
+        ("diff.py", "import requests"),  # out of a pure room
+        ("interpret/stage.py", "import sqlalchemy"),
+        ("notify/render.py", "import apprise"),
+        ("workflow/check.py", "import apscheduler"),
+    ],
+)
+def test_a_forbidden_import_is_found(house, room, line):
+    path = house / "monitor" / room
+    path.write_text(path.read_text() + f"\n{line}\n")
+    done = _lint(house)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN" in done.stdout
+
+
+def test_a_new_module_must_be_given_its_floor(house):
+    (house / "monitor" / "attic.py").write_text("")
+    done = _lint(house)
+    assert done.returncode == 1
+    assert "attic" in done.stdout
