@@ -41,11 +41,11 @@ class _Plugin(NotifyBase):  # type: ignore[no-untyped-call]  # apprise types onl
         super().__init__()  # type: ignore[no-untyped-call]
         self._act = act
 
-    def url(self, privacy: bool = False, *args: Any, **kwargs: Any) -> str:  # noqa: ARG002
+    def url(self, privacy: bool = False, *args: Any, **kwargs: Any) -> str:
         """Apprise logs this; it holds no secret."""
         return "monitor://"
 
-    def send(self, body: str, title: str = "", *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+    def send(self, body: str, title: str = "", *args: Any, **kwargs: Any) -> bool:
         """What Apprise passes on is what the prebuilt message holds already."""
         return self._act()
 
@@ -62,6 +62,8 @@ class Carrier:
 
     def send(self, message: Message) -> Outcome:
         """Send ``message`` and say what became of it. Never raises."""
+        if not message.text.strip():
+            return Outcome(OutcomeKind.REFUSED, "the message has no text")
         with self._lock:
             self._message, self._outcome = message, None
             try:
@@ -70,7 +72,9 @@ class Carrier:
                 # The error's words may quote an address or a password: only its kind is told.
                 self._provider.close()
                 return Outcome(OutcomeKind.TEMPORARY, f"unexpected {type(error).__name__} while sending")
-            return self._outcome or Outcome(OutcomeKind.REFUSED, "the message has no text")
+            return self._outcome or Outcome(
+                OutcomeKind.CHANNEL, "Apprise did not run its plugin; is it denied by setting?"
+            )
 
     def close(self) -> None:
         with self._lock:

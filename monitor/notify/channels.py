@@ -53,7 +53,7 @@ def webhook(address: str, allowed: Collection[str] = ()) -> str:
     raise ValueError(f"a Slack address is an incoming webhook; it starts with {SLACK_HOOKS}")
 
 
-def _email(address: str, allowed: Collection[str]) -> str:  # noqa: ARG001
+def _email(address: str, allowed: Collection[str]) -> str:
     local, _, domain = address.rpartition("@")
     if not local or not domain:
         raise ValueError(f"{address!r} is not an email address; write it like name@example.org, without a name before")
@@ -89,7 +89,7 @@ def _mask_secret(address: str) -> str:
     return f"{scheme}://{host or ''}… (#{sha256(address.encode()).hexdigest()[:8]})"
 
 
-def _apprise(address: str, allowed: Collection[str]) -> str:  # noqa: ARG001
+def _apprise(address: str, allowed: Collection[str]) -> str:
     scheme = address.partition("://")[0].lower()
     if not re.fullmatch(r"[\x21-\x7e]{1,2000}", address) or not re.fullmatch("[a-z0-9]+", scheme):
         raise ValueError("an Apprise address is one URL such as ntfy://topic, without blanks")

@@ -46,6 +46,8 @@ class SmtpSettings:
             raise ValueError(f"security is none, starttls or tls, not {self.security!r}")
         if self.username and self.security == "none" and self.host not in _LOOPBACK:
             raise ValueError(f"a password does not go to {self.host} in the clear; set security to starttls or tls")
+        if not mime.ADDRESS.fullmatch(self.from_address):
+            raise ValueError(f"mail needs a sender's address such as board@example.org, not {self.from_address!r}")
 
 
 class Phase(StrEnum):
@@ -109,7 +111,7 @@ class _Client(smtplib.SMTP):
         own_name = settings.hostname or settings.from_address.rpartition("@")[2] or "localhost"
         super().__init__(settings.host, settings.port, own_name, settings.timeout)
 
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connection = guarded(socket.create_connection((host, port), self._deadline.left()), self._deadline)
         return self._context.wrap_socket(connection, server_hostname=host) if self._context else connection
 
@@ -128,6 +130,8 @@ class MailServer:
             data = mime.wire(message)
         except mime.AddressError as error:
             return Outcome(OutcomeKind.PERMANENT, str(error))
+        except ValueError as error:
+            return Outcome(OutcomeKind.REFUSED, str(error))
         self._deadline.start(self._settings.timeout)
         while True:
             pooled = self._client is not None
@@ -164,10 +168,11 @@ class MailServer:
 
     def _converse(self, client: _Client, address: str, data: bytes) -> Outcome:
         """One mail, from MAIL FROM to the server's word on it. Raises _DroppedError."""
-        size = [f"size={len(data)}"] if client.has_extn("size") else []
+        size = f" SIZE={len(data)}" if client.has_extn("size") else ""
         steps: tuple[tuple[Phase, Callable[[], tuple[int, bytes]]], ...] = (
-            (Phase.MAIL, lambda: client.mail(self._settings.from_address, size)),
-            (Phase.RCPT, lambda: client.rcpt(address)),
+            # Both addresses are plain by now; smtplib's own mail() and rcpt() would parse them anew for every mail.
+            (Phase.MAIL, lambda: client.docmd("MAIL", f"FROM:<{self._settings.from_address}>{size}")),
+            (Phase.RCPT, lambda: client.docmd("RCPT", f"TO:<{address}>")),
             (Phase.DATA, lambda: client.data(data)),
         )
         code, reply = 0, b""
