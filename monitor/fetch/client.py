@@ -48,7 +48,7 @@ class Fetcher:
         self._manners = manners
         self._stop = Stop()
         self._now, self._sleep = now, sleep or self._stop.sleep
-        self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self._rng = rng or random.Random()  # jitter, not a secret
         self._lock = threading.Lock()
         self._lines = {host: self._line(state) for host, state in (hosts or {}).items()}
         self._overrides: set[str] = set()

@@ -33,11 +33,11 @@ class FetchError(Exception):
         self.page = page
 
 
-class HostPaused(FetchError):  # noqa: N818  # what happened, not that something is wrong
+class HostPaused(FetchError):
     """The host asked for a pause or its breaker is open: no request was made. See ``retry_at``."""
 
 
-class FetchStopped(FetchError):  # noqa: N818  # the same
+class FetchStopped(FetchError):
     """The fetcher was stopped: nothing is wrong with the source."""
 
     def __init__(self) -> None:

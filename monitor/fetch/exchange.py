@@ -42,7 +42,7 @@ def receive(connection: Connection, response: urllib3.BaseHTTPResponse, limit: i
     """Read an answer. The connection stays open only if the answer was read to its end."""
     whole = False
     try:
-        headers = {name.lower(): value for name, value in response.headers.items() if name.lower() != "set-cookie"}
+        headers = _headers(response)
         if response.status in REDIRECTS or response.status == 304:
             body, whole = b"", response.length_remaining == 0  # a redirect's body may be a bomb: it is never read
         elif response.status >= 400:
@@ -57,6 +57,11 @@ def receive(connection: Connection, response: urllib3.BaseHTTPResponse, limit: i
         if not whole:
             connection.close()
             response.close()
+
+
+def _headers(response: urllib3.BaseHTTPResponse) -> dict[str, str]:
+    """Repeated headers joined, cookies left out: we keep none."""
+    return {name.lower(): response.headers[name] for name in response.headers if name.lower() != "set-cookie"}
 
 
 def _evidence(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str]) -> tuple[bytes, bool]:

@@ -24,6 +24,8 @@ _URL = re.compile(
 )
 _AUTHORITY = re.compile(r"^[A-Za-z]+://[^/?#]*")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
+#: http.client hands a header's bytes over as Latin-1.
+_FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f\\]|[^\x00-\xff]")
 #: What quote() leaves alone in a path and query; a blank or a letter beyond ASCII is escaped instead.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
@@ -107,10 +109,9 @@ def check_redirect(asked: Target, location: str, manners: Manners) -> Target:
     Raises FetchError: blocked for an address we may not ask or a step from https down to http, soft_error
     where the redirect is how the site says "error" (to its root, or ASP.NET's ``aspxerrorpath``).
     """
-    if _FORBIDDEN.search(location):
+    if _FORBIDDEN_IN_HEADER.search(location):
         raise _refused(location, f"{asked.url} redirects there and it holds a backslash or a control character")
-    # Classic ASP sends blanks and raw bytes here; http.client hands bytes over as Latin-1.
-    escaped = quote(location.strip(" "), safe=_SAFE, encoding="latin-1", errors="replace")
+    escaped = quote(location.strip(" "), safe=_SAFE, encoding="latin-1")  # classic ASP sends blanks and raw bytes
     target = check_url(urljoin(asked.url, escaped), manners)
     if asked.scheme == "https" and target.scheme == "http":
         raise _refused(target.url, f"{asked.url} redirects there and would give up encryption")

@@ -36,7 +36,7 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", r
 _WEAK = (hashes.MD5, hashes.SHA1)
 
 
-class IntermediateRefused(ValueError):  # noqa: N818  # says it all
+class IntermediateRefused(ValueError):
     """A configured intermediate certificate cannot be trusted; the message says which and why."""
 
 
