@@ -108,6 +108,7 @@ mail:
   security: starttls
   username: monitor
   from: monitor@example.net
+slack_bases: [https://chat.example.net/hooks]
 maintainers:
   - name: Alex
     channel: slack
@@ -190,6 +191,7 @@ def test_every_key_is_read(write: Writer) -> None:
     assert config.milestones.table[Milestone.LAW_IN_PART] == "narrative"
     assert config.mail is not None
     assert (config.mail.effective_port, config.mail.sender) == (2525, "monitor@example.net")
+    assert config.slack_bases == ("https://chat.example.net/hooks/",)
     assert config.maintainers[0].follows("stops", "other")
     assert not config.maintainers[0].follows("other", "other")
     assert config.operators[0].target({}) == Secret("sam@example.net")

@@ -13,7 +13,7 @@ from monitor.config.board import Issue, Strict, Topic, Watch, watches_of
 from monitor.config.people import Contact, Mail, Maintainer, Organization, Outbox
 from monitor.config.reading import Cadence, Manners, Milestones, Notices, Retention, Schedule, Sources, channel_prefixes
 from monitor.config.secrets import Secret
-from monitor.config.values import host_key, is_private_host
+from monitor.config.values import FolderUrl, host_key, is_private_host
 
 
 class Config(Strict):
@@ -33,6 +33,11 @@ class Config(Strict):
     milestones: Milestones = Field(default_factory=Milestones, description="What suggests what.")
     notices: Notices = Field(default_factory=Notices, description="When the operators are told.")
     mail: Mail | None = Field(default=None, description="The mail server; without it no mail is sent.")
+    slack_bases: tuple[FolderUrl, ...] = Field(
+        default=(),
+        description="Further addresses under which webhooks may be posted to, beside Slack's own: "
+        "`https://chat.example.org/hooks/`.",
+    )
     outbox: Outbox | None = Field(default=None, description="Messages as files instead of sending.")
     maintainers: tuple[Maintainer, ...] = Field(default=(), description="Who decides on proposals.")
     operators: tuple[Contact, ...] = Field(default=(), description="Who is told of outages.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -99,8 +100,8 @@ def _place_of(before: bytes) -> Place:
 
 def _refuse_control_characters(text: str) -> None:
     lines = [line.removesuffix("\r") for line in text.split("\n")]
-    found = [(number, _CONTROL.search(line)) for number, line in enumerate(lines, start=1)]
-    problems = [_control(number, match) for number, match in found if match]
+    found = ((number, _CONTROL.search(line)) for number, line in enumerate(lines, start=1))
+    problems = list(islice((_control(number, match) for number, match in found if match), 100))
     if problems:
         raise UnreadableError(*problems)
 

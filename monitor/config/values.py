@@ -231,6 +231,10 @@ def _base(value: object) -> str:
     return text
 
 
+def _folder(value: object) -> str:
+    return f"{_base(value)}/"
+
+
 def _ftp(value: object) -> str:
     return _url(value, ("ftp",)).rstrip("/")
 
@@ -280,6 +284,7 @@ CronLine = Annotated[Cron, _before(_cron)]
 Host = Annotated[str, _before(_host)]
 Url = Annotated[str, _before(_url)]
 BaseUrl = Annotated[str, _before(_base)]
+FolderUrl = Annotated[str, _before(_folder)]
 FtpUrl = Annotated[str, _before(_ftp)]
 SitePath = Annotated[str, _before(_path)]
 SourceUrl = Annotated[str, _before(_source_url)]
