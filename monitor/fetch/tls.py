@@ -99,7 +99,8 @@ def _certificates(pem: bytes, subjects: set[x509.Name] | None = None) -> Iterabl
 
 def _check_ability(certificate: x509.Certificate, now: datetime) -> None:
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise IntermediateRefused(f"{_name(certificate)} is out of date (valid to {certificate.not_valid_after_utc})")
+        valid = f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
+        raise IntermediateRefused(f"{_name(certificate)} is out of date (valid {valid})")
     if isinstance(certificate.signature_hash_algorithm, _WEAK):
         raise IntermediateRefused(f"{_name(certificate)} is signed with a broken hash")
     try:
