@@ -229,11 +229,15 @@ def server(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_installed_program_brings_a_database_up_to_date(server, tmp_path):
     shutil.copy(ROOT / "config.yaml", tmp_path / "config.yaml")
-    environment = {"PATH": "/usr/bin:/bin", "MONITOR_DATABASE_URL": f"sqlite:///{tmp_path / 'monitor.sqlite3'}"}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "MONITOR_CONFIG": str(tmp_path / "config.yaml"),
+        "MONITOR_DATABASE_URL": f"sqlite:///{tmp_path / 'monitor.sqlite3'}",
+    }
     where = [str(server / "python"), "-P", "-c", "import monitor; print(monitor.__file__)"]
     assert str(server.parent) in subprocess.run(where, cwd=tmp_path, capture_output=True, text=True).stdout
     for command in (["db", "upgrade"], ["db", "check"]):
-        arguments = [str(server / "monitor"), *command, "--config", str(tmp_path / "config.yaml")]
+        arguments = [str(server / "monitor"), *command]
         done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "monitor.sqlite3").stat().st_size > 0
