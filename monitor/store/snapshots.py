@@ -115,3 +115,15 @@ def prune_failures(session: Session, before: datetime, keep: int = 3) -> int:
     if ids:
         session.execute(delete(Snapshot).where(Snapshot.id.in_(ids)))
     return len(ids)
+
+
+def damaged(session: Session) -> list[str]:
+    """Every saved page that is no longer what was received."""
+    found = []
+    for snapshot_id in session.scalars(select(Snapshot.id).order_by(Snapshot.id)):
+        try:
+            body_of(session, snapshot_id)
+        except (ValueError, zstandard.ZstdError) as error:
+            found.append(f"snapshot {snapshot_id}: {error}")
+        session.expunge_all()
+    return found

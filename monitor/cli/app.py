@@ -1,0 +1,49 @@
+"""The ``monitor`` command and what all its commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from monitor.cli import board, check, database, demo, inspect, proposals, service, subscribers
+from monitor.cli.options import ConfigOption, NowOption, Shared
+
+_EPILOG = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 the database cannot be used."
+
+app = typer.Typer(
+    name="monitor",
+    help="Keeps an advocacy board true to the Connecticut General Assembly's record.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from monitor import __version__
+
+        typer.echo(f"legislative-monitor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config: ConfigOption = None,
+    now: NowOption = None,
+    version: Annotated[  # noqa: ARG001  # acts through its callback
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keeps an advocacy board true to the Connecticut General Assembly's record."""
+    context.obj = Shared(config, now)
+
+
+for module in (check, service, board, inspect, demo):
+    module.register(app)
+app.add_typer(proposals.app, name="proposals")
+app.add_typer(subscribers.app, name="subscribers")
+app.add_typer(database.app, name="db")

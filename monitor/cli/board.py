@@ -1,0 +1,108 @@
+"""``monitor board`` and ``monitor history``: where every issue stands, and how it came there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor.cli.options import ConfigOption, JsonOption, NowOption, fail, opened
+from monitor.cli.output import as_json, clean, table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitor.store.board import Standing
+    from monitor.store.schema import Transition
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(epilog="Examples: monitor board · monitor board --json")(board)
+    app.command(epilog="Example: monitor history qualified-immunity")(history)
+
+
+def board(
+    context: typer.Context, config: ConfigOption = None, now: NowOption = None, as_json_: JsonOption = False
+) -> None:
+    """Show the board: each issue's status, since when, and when it was last verified."""
+    from monitor.model.tracking import Status
+    from monitor.store.board import standings
+
+    with opened(context, config, now) as opening, opening.database.reading() as session:
+        found = standings(session)
+        if as_json_:
+            as_json([_as_json(one) for one in found])
+            return
+        rows = [
+            (one.issue.topic.name, one.issue.id, Status(one.issue.status).label, one.issue.status_since or "–", _verified(one))
+            for one in found
+        ]
+    table(("topic", "issue", "status", "since", "verified"), rows, "No issues are tracked yet: monitor sync")
+
+
+def _verified(standing: Standing) -> str:
+    if standing.watches == 0:
+        return "nothing is watched"
+    if standing.unread:
+        return f"{_moment(standing.verified_at)}, cannot read {', '.join(standing.unread)}"
+    return _moment(standing.verified_at)
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else "never"
+
+
+def _as_json(standing: Standing) -> dict[str, Any]:
+    issue = standing.issue
+    return {
+        "issue": issue.id,
+        "name": issue.name,
+        "topic": issue.topic_id,
+        "status": issue.status,
+        "status_since": issue.status_since.isoformat() if issue.status_since else None,
+        "narrative": issue.narrative,
+        "updated_at": issue.updated_at.isoformat(),
+        "last_verified_at": standing.verified_at.isoformat() if standing.verified_at else None,
+        "watches": standing.watches,
+        "unread": list(standing.unread),
+    }
+
+
+def history(
+    context: typer.Context,
+    issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's id.")],
+    config: ConfigOption = None,
+    now: NowOption = None,
+    as_json_: JsonOption = False,
+) -> None:
+    """Show an issue's published moves with who approved them and why."""
+    from difflib import get_close_matches
+
+    from monitor.store import board as store
+    from monitor.store.schema import Issue
+
+    with opened(context, config, now) as opening, opening.database.reading() as session:
+        if session.get(Issue, issue) is None:
+            near = get_close_matches(issue, [one.issue.id for one in store.standings(session)], n=1)
+            fail(f"there is no issue {issue!r}" + (f"; did you mean {near[0]}?" if near else "; see monitor board"))
+        moves = [_move(one) for one in store.history(session, issue)]
+    if as_json_:
+        as_json(moves)
+        return
+    rows = [(m["at"][:10], f"{m['from_status']} → {m['to_status']}", m["reason"], m["decided_by"]) for m in moves]
+    table(("date", "status", "reason", "approved by"), rows, "Nothing has been published for this issue yet.")
+
+
+def _move(transition: Transition) -> dict[str, Any]:
+    evidence = transition.proposal.evidence if transition.proposal is not None else []
+    return {
+        "at": transition.at.isoformat(),
+        "from_status": transition.from_status,
+        "to_status": transition.to_status,
+        "reason": clean(transition.reason),
+        "narrative": transition.narrative_after,
+        "decided_by": transition.decided_by,
+        "proposal": transition.proposal_id,
+        "evidence": [{"url": one.url, "quote": one.quote, "snapshot_sha256": one.snapshot_sha256} for one in evidence],
+    }

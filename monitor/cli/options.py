@@ -1,0 +1,94 @@
+"""Options every command takes, and the context they open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from monitor.workflow.context import Context
+
+REFUSED, USAGE, DATABASE = 1, 2, 3
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help="The configuration.", show_default="config.yaml"),
+]
+NowOption = Annotated[
+    str | None, typer.Option("--now", metavar="ISO-TIME", help="Pretend it is this moment (for replays).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What was said before the command's name."""
+
+    config: Path | None = None
+    now: str | None = None
+
+
+def fail(message: str, code: int = REFUSED) -> NoReturn:
+    """Say on stderr what went wrong and what to do, and end with ``code``."""
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+def _clock(text: str | None) -> Callable[[], datetime]:
+    if text is None:
+        return lambda: datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--now {text!r} is not a time; write it as 2025-06-09T12:00:00Z", USAGE)
+    fixed = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return lambda: fixed
+
+
+@contextmanager
+def opened(
+    typer_context: typer.Context,
+    config: Path | None,
+    now: str | None,
+    *,
+    fresh: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[Context]:
+    """Config, database and clock for one command. Every known trouble becomes words and an exit code.
+
+    ``fresh`` lets an empty database be made ready on the spot, for the commands that fill it.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from monitor.cli.logs import configure
+    from monitor.config import ConfigError, load
+    from monitor.store import migrations
+    from monitor.store.database import Database
+    from monitor.workflow.context import Context
+    from monitor.workflow.review import Refusal
+
+    configure()
+    shared = typer_context.obj if isinstance(typer_context.obj, Shared) else Shared()
+    path = config or shared.config or Path("config.yaml")
+    try:
+        settings = load(path, os.environ)
+        database = Database(settings.database_url)
+        if fresh and migrations.current(database) is None:
+            migrations.upgrade(database)
+        migrations.require(database)
+        yield Context(settings, database, _clock(now or shared.now), os.environ, stopping)
+    except ConfigError as error:
+        fail(str(error), USAGE)
+    except migrations.SchemaMismatch as error:
+        fail(str(error), DATABASE)
+    except DBAPIError as error:
+        fail(f"the database cannot be used: {error.orig}. `monitor doctor` looks closer.", DATABASE)
+    except Refusal as error:
+        fail(str(error), REFUSED)

@@ -1,0 +1,43 @@
+"""Forgetting what retention gives up. What a proposal cites is never deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from monitor.model.messaging import DeliveryState
+from monitor.store import snapshots
+from monitor.store.schema import ChangeRow, Delivery, Run
+from monitor.workflow.context import Context
+
+_OVER = (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.CANCELLED)
+
+
+def prune(context: Context) -> dict[str, int]:
+    """Delete what is older than config keeps it. Returns how many rows of each went."""
+    kept, now = context.config.retention, context.now()
+    with context.database.transaction() as session:
+        pages = snapshots.prune_failures(session, now - kept.rejected_pages) if kept.rejected_pages else 0
+        return {
+            "rejected_pages": pages,
+            "deliveries": _deliveries(session, context, kept.deliveries),
+            "checks": _runs(session, context, kept.checks),
+        }
+
+
+def _deliveries(session: Session, context: Context, kept: timedelta | None) -> int:
+    if kept is None:
+        return 0
+    old = delete(Delivery).where(Delivery.state.in_(_OVER), Delivery.created_at < context.now() - kept)
+    return len(session.execute(old.returning(Delivery.id)).all())
+
+
+def _runs(session: Session, context: Context, kept: timedelta | None) -> int:
+    """Runs that found nothing; one that found a change stays, since the change names it."""
+    if kept is None:
+        return 0
+    cited = select(ChangeRow.run_id).where(ChangeRow.run_id.is_not(None))
+    old = delete(Run).where(Run.started_at < context.now() - kept, Run.id.not_in(cited))
+    return len(session.execute(old.returning(Run.id)).all())
