@@ -43,7 +43,8 @@ class ActsPage:
 
 def _act_list(soup: BeautifulSoup, *, text: str, url: str) -> ActList:
     headings = [h3 for h3 in soup.find_all("h3") if "session" in page.text_of(h3).lower()]
-    pick(headings, what="heading with a session's name", where=url)
+    named = [node for node in soup.find_all(["h1", "h2", "h3"]) if re.search(r"\bActs?\b", page.text_of(node))]
+    pick(headings or named, what="heading with a session's name, or the list's own,", where=url)
     acts = tuple(act for heading in headings for act in _acts(heading, url))
     written = len(_RAW_ACT_CELL.findall(text))
     if written > len(acts):

@@ -4,16 +4,17 @@
 the address, says which. No encoding is declared and cp1252 stands beside UTF-8 within one file.
 
 A full session has 18,000 rows and few of them change, so besides ``extract`` there is a cheap road:
-``changed_bills(old, new)`` compares raw lines, ``raw_rows(body, bills)`` reads only the bills asked for, and
+``changed_histories(old, new)`` compares lines as bytes and reads only the bills that differ, and
 ``bill_actions(rows)`` types them.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from operator import itemgetter
@@ -38,11 +39,10 @@ _IDENTIFIER = re.compile(r"([A-Z]{2})[- ]?0*(\d{1,5})", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?")
 #: "REF. TO JOINT COMM. ON" and the like take the committee whose code stands in qual1.
 _WANTS_COMMITTEE = re.compile(r"\b(?:COMM\.|COMMITTEE) ON$", re.IGNORECASE)
-#: How nearly all lines of the history begin, and all must for the cheap road.
-_LINE = re.compile(rb"^\"?([A-Z]{2}\d{5})\"?,", re.MULTILINE)
+_LINE = re.compile(rb"\"?[A-Z]{2}\d{5}\"?,")
 #: A quote left open swallows the lines after it, and with them other bills' rows.
 _SWALLOWED = re.compile(r"[\r\n]\s*\"?(?:\d{4}\"?,\"?)?[HS][BJR]-?\d{3,5}\b")
-_OLD_COMMITTEE = re.compile(r"^([A-Z]{2,3})\*([^*\n]+)\*", re.MULTILINE)
+_YEAR = re.compile(rb",\"?(\d{4})-\d\d-\d\d")
 
 
 class BillFeed:
@@ -61,7 +61,7 @@ class BillFeed:
 
 
 def history_rows(body: bytes) -> dict[str, list[Row]]:
-    """Every bill's rows as the file has them, in file order, each checked to have a bill and a date."""
+    """Every bill's rows as the file has them, in file order, each checked to have its columns and a date."""
     grouped: dict[str, list[Row]] = defaultdict(list)
     for line, row in _table(_text(body, HISTORY_FILE, None), HISTORY_FILE, HISTORY):
         _day(row[1], line)
@@ -70,29 +70,24 @@ def history_rows(body: bytes) -> dict[str, list[Row]]:
 
 
 def changed_bills(old: bytes, new: bytes) -> frozenset[str]:
-    """The bills whose lines differ between two history files, ``old`` being one that was read before.
+    """The bills whose rows differ between two history files. Order within a file is no difference."""
+    return frozenset(changed_histories(old, new))
 
-    Compares lines as bytes and parses only those that ``old`` lacks. Order within a file is no difference.
+
+def changed_histories(old: bytes, new: bytes) -> dict[str, tuple[list[Row], list[Row]]]:
+    """For every bill whose rows differ, its rows in ``old`` and in ``new`` (none, if a file lacks it).
+
+    ``old`` was read before. Lines are compared as bytes, and parsed only for the bills that differ.
+    Raises ExtractError as ``extract`` does.
     """
     if old == new:
-        return frozenset()
-    before, after = Counter(_lines(old)), Counter(_lines(new))
-    if not _is_plain(new) or not _is_plain(old) or next(iter(before)) != next(iter(after)):
+        return {}
+    before, after = _lines(old), _lines(new)
+    changed = _differing_lines(before, after)
+    if not before or not after or before[0] != after[0] or not all(map(_is_one_row, changed)):
         return _differing(history_rows(old), history_rows(new))
-    header, added = next(iter(after)), after - before
-    if added:
-        history_rows(b"\n".join([header, *added]) + _end(new, added))
-    return frozenset(line[:9].strip(b'",')[:7].decode() for line in (added | (before - after)))
-
-
-def raw_rows(body: bytes, bills: Collection[str]) -> dict[str, list[Row]]:
-    """The rows of ``bills`` alone. The rest of the file is not looked at: read it with ``extract`` once."""
-    if not _is_plain(body):
-        return {bill: rows for bill, rows in history_rows(body).items() if bill in bills}
-    wanted = {bill.encode() for bill in bills}
-    header, *lines = _lines(body)
-    kept = [line for line in lines if line[:7] in wanted or line[1:8] in wanted]
-    return history_rows(b"\n".join([header, *kept, b""])) if kept else {}
+    bills = {_number(line) for line in changed}
+    return _differing(_rows_of(bills, before, old), _rows_of(bills, after, new))
 
 
 def bill_actions(rows: Iterable[Row]) -> tuple[ActionRow, ...]:
@@ -103,27 +98,50 @@ def bill_actions(rows: Iterable[Row]) -> tuple[ActionRow, ...]:
 
 def action_years(body: bytes) -> Counter[int]:
     """How many rows of a history file are dated in which year: the file does not say which session it is."""
-    return Counter(_day(row[1], 0).year for rows in history_rows(body).values() for row in rows)
+    return Counter(map(int, _YEAR.findall(body)))
 
 
 def _lines(body: bytes) -> list[bytes]:
-    return [line for line in body.splitlines() if line.strip()]
+    return [line for line in body.splitlines() if line]
 
 
-def _is_plain(body: bytes) -> bool:
-    """Whether every line but the first begins with a bill's number, so that a line is a row."""
-    head, _, rest = body.partition(b"\n")
-    return b"bill_num" in head.lower().split(b",")[0] and len(_LINE.findall(rest)) == len(_lines(rest)) > 0
+def _differing_lines(before: list[bytes], after: list[bytes]) -> set[bytes]:
+    """The lines that one file has more often than the other."""
+    old, new = set(before), set(after)
+    repeated = _repeated(before, old).items() ^ _repeated(after, new).items()
+    return (old ^ new) | {line for line, _ in repeated}
 
 
-def _end(new: bytes, added: Counter[bytes]) -> bytes:
-    """The line end that the last of ``added`` has in the file: without one it may be cut off."""
-    return b"\n" if new.endswith((b"\n", b"\r")) or _lines(new)[-1] not in added else b""
+def _repeated(lines: list[bytes], distinct: set[bytes]) -> dict[bytes, int]:
+    return {} if len(lines) == len(distinct) else {line: n for line, n in Counter(lines).items() if n > 1}
 
 
-def _differing(before: Mapping[str, list[Row]], after: Mapping[str, list[Row]]) -> frozenset[str]:
-    bills = before.keys() | after.keys()
-    return frozenset(bill for bill in bills if Counter(before.get(bill, ())) != Counter(after.get(bill, ())))
+def _is_one_row(line: bytes) -> bool:
+    """Whether a line stands alone and begins with its bill's number, as nearly all do."""
+    return _LINE.match(line) is not None and line.count(b'"') % 2 == 0
+
+
+def _number(line: bytes) -> bytes:
+    return line[1:8] if line.startswith(b'"') else line[:7]
+
+
+def _rows_of(bills: set[bytes], lines: list[bytes], body: bytes) -> dict[str, list[Row]]:
+    """The rows of ``bills``, read alone where that is safe."""
+    kept = [line for line in lines if line[:7] in bills or line[1:8] in bills]
+    ended = body.endswith((b"\n", b"\r")) or kept[-1:] != lines[-1:]
+    if not kept or not all(map(_is_one_row, kept)):
+        return history_rows(body)
+    try:
+        return history_rows(b"\n".join([lines[0], *kept]) + (b"\n" if ended else b""))
+    except ExtractError:
+        return history_rows(body)  # raises the same, and names the line as the file counts them
+
+
+def _differing(
+    before: Mapping[str, list[Row]], after: Mapping[str, list[Row]]
+) -> dict[str, tuple[list[Row], list[Row]]]:
+    pairs = ((bill, before.get(bill, []), after.get(bill, [])) for bill in dict.fromkeys([*before, *after]))
+    return {bill: (old, new) for bill, old, new in pairs if Counter(old) != Counter(new)}
 
 
 def _history(text: str, name: str) -> BillHistoryFile:
@@ -157,21 +175,12 @@ def _committees(text: str, name: str) -> CommitteeFile:
     return CommitteeFile({fold(code): fold(title).removesuffix(" Committee") for code, title in rows})
 
 
-def _old_committees(text: str, name: str) -> CommitteeFile:
-    """``committee.txt``: fields divided by asterisks, a description in between that runs over lines."""
-    names = {code: fold(title).removesuffix(" Committee") for code, title in _OLD_COMMITTEE.findall(text)}
-    if not names:
-        raise ExtractError(Verdict.LAYOUT_CHANGED, f"{name}: expected lines such as AGE*Aging Committee*…")
-    return CommitteeFile(names)
-
-
 HISTORY_FILE = "bill_history.csv"
 READERS: Mapping[str, Callable[[str, str], Record]] = {
     HISTORY_FILE: _history,
     "bill_info.csv": _info,
     "subject.csv": _subjects,
     "committee.csv": _committees,
-    "committee.txt": _old_committees,
 }
 
 
@@ -187,17 +196,20 @@ def _text(body: bytes, name: str, content_type: str | None) -> str:
 
 def _table(text: str, name: str, columns: Row) -> list[tuple[int, Row]]:
     """The columns asked for of every row, with its line number."""
-    reader = csv.reader(text.splitlines(keepends=True))
+    reader = csv.reader(io.StringIO(text, newline=""))
     try:
         width, places = _places(next(reader), columns, name)
-        rows = [(reader.line_num, cells) for cells in reader if any(cells)]
+        rows = [(reader.line_num, cells) for cells in reader if cells]
     except (csv.Error, StopIteration) as error:
         raise ExtractError(Verdict.LAYOUT_CHANGED, f"{name}, line {reader.line_num}: {error}") from error
     if not rows:
         raise ExtractError(Verdict.SOFT_ERROR, f"{name} has a header and no rows: the site fails silently; wait")
-    _refuse_cut_off(text, rows[-1], width, name)
+    spare = width - 1 not in places or columns[places.index(width - 1)] == "qual2"
+    _refuse_cut_off(text, rows[-1], width, name, spare)
+    if reader.line_num > len(rows) + 1 or any(len(cells) != width for _, cells in rows):
+        rows = [(line, _checked(cells, width, line, name)) for line, cells in rows if any(cells)]
     take = itemgetter(*places)
-    return [(line, take(_checked(cells, width, line, name))) for line, cells in rows]
+    return [(line, take(cells)) for line, cells in rows]
 
 
 def _places(header: list[str], columns: Row, name: str) -> tuple[int, list[int]]:
@@ -218,15 +230,19 @@ def _checked(cells: list[str], width: int, line: int, name: str) -> list[str]:
     return cells
 
 
-def _refuse_cut_off(text: str, last: tuple[int, list[str]], width: int, name: str) -> None:
-    """A last line without line end is complete only if it has all its columns and no open quote."""
+def _refuse_cut_off(text: str, last: tuple[int, list[str]], width: int, name: str, spare: bool) -> None:
+    """A last line without line end is whole if it has all its columns, no open quote, and ends in a ``spare`` one.
+
+    That the file was cut exactly between two rows can only be told by the transport.
+    """
     if text.endswith(("\n", "\r")):
         return
     line, cells = last
-    if len(cells) < width or text[text.rfind("\n") + 1 :].count('"') % 2:
+    if not spare or len(cells) < width or text[text.rfind("\n") + 1 :].count('"') % 2:
         raise ExtractError(Verdict.TRUNCATED, f"{name} breaks off in line {line}")
 
 
+@lru_cache(maxsize=16384)
 def _identifier(number: str) -> str:
     """ "HB05001", however the file pads it; what is no bill number stays as it is, nobody watches it."""
     match = _IDENTIFIER.fullmatch(number.strip())

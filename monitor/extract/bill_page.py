@@ -37,10 +37,11 @@ _HISTORY = re.compile(r"\bsummary\s*=\s*[\"']?\s*bill\s+history", re.IGNORECASE)
 _TABLE_END = re.compile("</table", re.IGNORECASE)
 _HISTORY_HEADING = re.compile(r"Bill(?:\s|\xa0|&nbsp;?)+History", re.IGNORECASE)
 _STATUS = re.compile(r"^\s*status\s+of\s+bills\s*$", re.IGNORECASE)
+_NO_TITLE = re.compile("Bill History|Co-sponsors", re.IGNORECASE)
 _ABSENT = re.compile(r"not\s+found\s+in\s+(?:the\s+)?database", re.IGNORECASE)
 _SITE_DOCUMENT = re.compile(r"/\d{4}/(?:TOB|FC|FN|BA|ACT|AMD)/", re.IGNORECASE)
 _MEMBER = re.compile("CGAMemberBills", re.IGNORECASE)
-_NEXT_PART = ("h3", "h4", "h5", "table")
+_NEXT_PART = ("h3", "h4", "h5", "table", "p", "div", "form", "hr")
 _COMMITTEE = re.compile(r"(?:\([\w&]+\))?")
 _TITLE = re.compile(r"^(?:AN ACT|RESOLUTION|PROPOSED|A JOINT RESOLUTION)\b", re.IGNORECASE)
 
@@ -114,7 +115,8 @@ def _heading(soup: BeautifulSoup, url: str) -> Tag:
 
 def _key(heading: str, asked: _Asked, url: str) -> BillKey:
     """The bill the page shows, if it is the one the address asked for."""
-    number, session = _NUMBER.search(heading), _SESSION.search(heading)
+    number = _NUMBER.search(heading)
+    session = _SESSION.search(heading, number.end()) if number else None
     if number is None or session is None:
         raise ExtractError(Verdict.LAYOUT_CHANGED, f"expected a session year in the heading {heading!r}, on {url}")
     shown = _Asked(_letters(number), int(number["number"]), session[1] or session[2])
@@ -130,21 +132,28 @@ def _letters(number: re.Match[str]) -> str:
 
 
 def _title(heading: Tag, url: str) -> str:
-    headings = (page.text_of(node) for node in heading.find_all_next("h4"))
-    titles = [text for text in headings if text and not _HISTORY_HEADING.search(text)]
+    below = heading.find_next("h4")
+    text = page.text_of(below) if below else ""
+    titles = [text] if text and not _NO_TITLE.match(text) else []
     if "CGASubHeader" in page.attribute(heading, "class"):
         titles = [text for text in map(fold, heading.find_all_next(string=True)) if _TITLE.match(text)]
     return pick(titles, what="title below the bill's number", where=url)[0]
 
 
 def _purpose(heading: Tag) -> str:
-    node = heading.find_next("p", class_="text-justify")
-    return page.text_of(node) if isinstance(node, Tag) else ""
+    """The paragraph between title and introducers; some bills state none."""
+    paragraphs = (node for node in _preamble(heading) if "text-justify" in page.attribute(node, "class"))
+    return next(map(page.text_of, paragraphs), "")
+
+
+def _preamble(heading: Tag) -> Iterator[Tag]:
+    """What stands between the bill's number and the first table."""
+    return takewhile(lambda node: node.name != "table", heading.find_all_next(["p", "h5", "table"]))
 
 
 def _sponsors(heading: Tag) -> tuple[str, ...]:
     """The introducers: members as links, a committee as bare text; co-sponsors stand further down."""
-    headings = (h5 for h5 in heading.find_all_next("h5") if "introduced by" in page.text_of(h5).lower())
+    headings = (h5 for h5 in _preamble(heading) if h5.name == "h5" and "introduced by" in page.text_of(h5).lower())
     introduced = next(headings, None)
     if introduced is None:
         return ()

@@ -25,7 +25,7 @@ DOCUMENT = re.compile(r"\.(?:pdf|docx?|xlsx?|pptx?|rtf|txt|csv|zip|mp[34]|wav)$"
 OLD_DOCUMENT = re.compile(r"/(?:\d{4}|tfs)/.*\.html?$", re.IGNORECASE)
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 #: The share of the address's words that the page's heading must have: people shorten names.
-COVERED = 0.6
+COVERED = 0.75
 GENERIC = frozenset({"the", "of", "on", "and", "for", "to", "task", "force", "study", "working", "group", "committee"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import codecs
 import io
 import re
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ class FeedReader:
 
     def extract(self, body: bytes, *, url: str, content_type: str | None = None) -> Feed:
         page.refuse_error_address(url)
-        if not body.strip(b" \t\r\n\0"):
+        if not body.removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n\0"):
             raise ExtractError(Verdict.SOFT_ERROR, f"an empty feed was served as if it were good: {url}")
         parsed = _parsed(body, url, content_type)
         entries = tuple(_unique(_entry(entry, url) for entry in parsed.entries))

@@ -28,7 +28,7 @@ SOFT_ERRORS: tuple[tuple[str, str], ...] = (
     (r"internal server error", "the server's own error page"),
     (r"active server pages error|microsoft vbscript|microsoft ole db|odbc (?:sql server )?driver", "an ASP error"),
     (r"an error (?:has )?occurred", "the site says an error occurred"),
-    (r"(?:file or directory|page|resource)\b[^.]{0,80}(?:not found|could not be found|cannot be found)", "a 404 in disguise"),
+    (r"(?:file or directory|page|resource)\b[^.]{0,80}(?:not found|could not be found|cannot be found)", "a 404 page"),
     (r"service (?:is )?unavailable", "the server says the service is unavailable"),
     (r"(?:connection|request|execution) timed? ?out|timeout expired", "the server's database timed out"),
     (r"request unsuccessful|access denied|verify you are (?:a )?human|checking your browser", "a bot wall"),
@@ -104,6 +104,8 @@ def soup(text: str, parser: str) -> BeautifulSoup:
             warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
             warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
             return BeautifulSoup(text, parser)
+    except MemoryError as error:
+        raise ExtractError(Verdict.TOO_LARGE, f"{parser} ran out of memory on the page") from error
     except Exception as error:  # html5lib and bs4 raise AssertionError, KeyError, … on broken markup
         raise ExtractError(Verdict.LAYOUT_CHANGED, f"{parser} cannot parse the page: {error!r}") from error
 
