@@ -33,11 +33,12 @@ bench: $(VENV)/.installed ## speed and size, side by side with what we are compa
 	@$(BIN)/python benchmarks/run.py
 
 # Pins stay as they are unless asked: make lock UPGRADE=--upgrade, or UPGRADE='--upgrade-package requests'.
-COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --generate-hashes \
-	--custom-compile-command 'make lock' pyproject.toml
+COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock'
 lock: $(VENV)/.installed ## write the hashed requirements anew from pyproject.toml
-	$(COMPILE) $(UPGRADE) --extra dev --output-file requirements-dev.lock
-	$(COMPILE) $(UPGRADE) --constraint requirements-dev.lock --no-annotate --output-file requirements.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --group build --output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --constraint requirements-dev.lock --no-annotate --output-file requirements.lock
+	$(COMPILE) $(UPGRADE) --group build --constraint requirements-dev.lock --no-annotate --output-file requirements-build.lock
 
 wheel: $(VENV)/.installed ## build dist/*.whl with the locked build backend
 	rm -rf dist
@@ -45,7 +46,7 @@ wheel: $(VENV)/.installed ## build dist/*.whl with the locked build backend
 
 install: wheel ## install on a server: PREFIX=/opt/legislative-monitor, from the wheel and requirements.lock
 	$(PYTHON) -m venv --clear $(PREFIX)
-	$(PREFIX)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements.lock
+	$(PREFIX)/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes --only-binary :all: -r requirements.lock
 	$(PREFIX)/bin/python -m pip --disable-pip-version-check --no-input install --no-deps --no-index dist/*.whl
 
 clean: ## remove what was built; databases and demo-data stay
@@ -64,10 +65,11 @@ check-python:
 	fi
 
 # Order-only: the check runs first and never makes the environment look out of date.
-$(VENV)/.locked: requirements-dev.lock | check-python
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version) from requirements-dev.lock; this happens once and takes a minute or two."
+$(VENV)/.locked: requirements-build.lock requirements-dev.lock | check-python
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) from the locked requirements: once, for a minute or two."
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-build.lock
+	$(PIP) install --require-hashes --no-build-isolation -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
