@@ -1,0 +1,311 @@
+"""The whole pipeline against the replica of the site, with a clock that a test sets.
+
+    with World(tmp_path, [issue("stops", watch("2025 HB 7132", effect="some_progress"))]) as world:
+        world.check()                        # the baseline, on 2025-01-07
+        world.at(date(2025, 6, 10))          # replica and clock
+        report = world.check()               # reads everything; check(everything=False) only what is due
+        world.approve(world.proposals(kind="status")[0].id)
+        world.deliver()
+        world.messages()                     # files of the outbox folder, unless settings name a mail server
+
+What a subprocess needs: ``world.config_path``, ``world.environ`` and ``world.monitor("check", "--json")``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.config import Config, load
+from monitor.demo.facts import Facts
+from monitor.demo.replica import Replica
+from monitor.model.legislature import BillKey
+from monitor.store import bills, migrations, proposals, sources
+from monitor.store.database import Database
+from monitor.store.schema import (
+    Action,
+    Bill,
+    ChangeRow,
+    Delivery,
+    Evidence,
+    Host,
+    Issue,
+    Notice,
+    Proposal,
+    Source,
+    Transition,
+)
+from monitor.workflow.check import CheckReport, check
+from monitor.workflow.context import EASTERN, Context
+from monitor.workflow.deliver import DeliverReport, deliver
+from monitor.workflow.review import approve, reject
+from monitor.workflow.subscribe import subscribe, wish
+from monitor.workflow.sync import sync
+
+#: The day before the 2025 session's first rows that most tests begin on.
+EVE = date(2025, 1, 7)
+
+#: Nobody listens there: a replica without FTP.
+NO_FTP = "ftp://127.0.0.1:9/pub/data"
+
+ORGANIZATION = {
+    "name": "Example Police Reform Advocates",
+    "contact": "monitor@example.org",
+    "postal_address": "1 Example Street, Hartford, CT 06103",
+}
+
+Json = dict[str, Any]
+
+
+def watch(source: str, **more: Any) -> Json:
+    """A watch entry: of a bill ("2025 HB 7132"), of documents ("/jud/taskforce.asp?…") or, by ``feed=True``, a feed."""
+    if not source.startswith("/"):
+        return {"bill": source, **more}
+    return {"feed" if more.pop("feed", False) else "documents": source, **more}
+
+
+def issue(slug: str, *watches: Json | str, status: str = "no_progress", narrative: str = "Nothing yet.") -> Json:
+    """A board entry; a bare string is a watch without effect."""
+    entries = [watch(one) if isinstance(one, str) else one for one in watches]
+    name = slug.replace("-", " ").capitalize()
+    return {"id": slug, "name": name, "initial_status": status, "initial_narrative": narrative, "watches": entries}
+
+
+def whole_session(facts: Facts, effect: str = "some_progress", *, every: int = 1) -> list[Json]:
+    """One issue that watches the session's bills (every n-th, and all traps)."""
+    chosen = [bill for at, bill in enumerate(facts.of_session(facts.session)) if bill.trap or at % every == 0]
+    return [issue("everything", *(watch(str(bill.key), effect=effect) for bill in chosen))]
+
+
+class World:
+    """A replica, a configuration, a database and a context, all of one test.
+
+    ``issues`` are entries made by ``issue``. ``feed``, ``page`` and ``acts`` switch the channels. ``settings`` are
+    further blocks of config.yaml (``{"maintainers": [...]}``); ``manners`` are merged into that block, in which
+    the pause between requests is 0. ``replica`` holds further arguments of ``Replica``. The clock begins at noon
+    (Eastern) of ``day``. With ``synced=False`` the database stays empty (no schema), as for a subprocess.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        issues: Sequence[Json],
+        *,
+        facts: Facts | None = None,
+        day: date = EVE,
+        database_url: str | None = None,
+        feed: bool = True,
+        page: bool = True,
+        acts: bool = False,
+        manners: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        replica: Mapping[str, Any] | None = None,
+        synced: bool = True,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.replica = Replica(facts or Facts.bundled(), day=day, **(replica or {}))
+        self.now = _noon(day)
+        self.config_path = folder / "config.yaml"
+        self.outbox = folder / "outbox"
+        self.environ = dict(environ or {})
+        self.database_url = database_url or f"sqlite:///{folder / 'monitor.sqlite3'}"
+        self._channels = {"bill_feed": feed, "bill_page": page, "acts_page": acts}
+        self._settings = {"manners": {"interval_seconds": 0, **(manners or {})}, **(settings or {})}
+        self._synced = synced
+        self.database = Database(self.database_url)
+        self.configure(issues)
+
+    def configure(self, issues: Sequence[Json], **settings: Any) -> None:
+        """Write config.yaml anew, with ``settings`` over the former ones; ``sync`` makes the tables follow."""
+        self._settings.update(settings)
+        whole = {
+            "organization": ORGANIZATION,
+            "database": self.database_url,
+            "sources": {**self._channels, "cga": {"base_url": self.replica.base_url, "ftp_url": self._ftp_url()}},
+            **self._settings,
+            "topics": [{"id": "topic", "name": "The topic", "issues": list(issues)}],
+        }
+        if "mail" not in whole:
+            whole.setdefault("outbox", {"dir": "outbox"})
+        self.config_path.write_text(json.dumps(whole, indent=0), encoding="utf-8")  # JSON is YAML
+        self.config: Config = load(self.config_path, {})
+
+    def _ftp_url(self) -> str:
+        try:
+            return self.replica.ftp_url
+        except ValueError:
+            return NO_FTP
+
+    @property
+    def context(self) -> Context:
+        """A context of its own each time, as another process would have."""
+        return Context(self.config, self.database, now=lambda: self.now, environ=self.environ)
+
+    def __enter__(self) -> Self:
+        self.replica.__enter__()
+        if self._synced:
+            migrations.upgrade(self.database)
+            self.sync()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()
+        self.replica.__exit__(*_)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def at(self, day: date, hour: int = 12, minute: int = 0) -> Self:
+        """It is that moment in Connecticut, and the replica shows that day."""
+        return self._move(datetime.combine(day, time(hour, minute), tzinfo=EASTERN).astimezone(UTC))
+
+    def later(self, **length: float) -> Self:
+        """So much time passes (``hours=3``); the replica's day follows the calendar."""
+        return self._move(self.now + timedelta(**length))
+
+    def _move(self, moment: datetime) -> Self:
+        self.now = moment
+        if self.today != self.replica.day:
+            self.replica.set_day(self.today)
+        return self
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(EASTERN).date()
+
+    # --- the workflows ------------------------------------------------------------------------------------------------
+
+    def sync(self) -> Any:
+        return sync(self.context)
+
+    def check(self, *, everything: bool | None = None, watches: Collection[str] | None = None) -> CheckReport:
+        """One pass over everything, over what stands behind ``watches``, or (``everything=False``) what is due."""
+        chosen = watches is None if everything is None else everything
+        return check(self.context, everything=chosen, watches=watches)
+
+    def approve(self, proposal_id: int, by: str = "Alex Example", **amended: Any) -> Transition | None:
+        return approve(self.context, proposal_id, by, **amended)
+
+    def reject(self, proposal_id: int, by: str = "Alex Example", reason: str = "Not for this board.") -> None:
+        reject(self.context, proposal_id, by, reason)
+
+    def subscribe(
+        self,
+        address: str,
+        channel: str = "email",
+        *,
+        topics: Sequence[str] = (),
+        issues: Sequence[str] = (),
+        cadence: str = "immediate",
+    ) -> None:
+        subscribe(self.context, [wish(self.config, address, channel, topics, issues, cadence)])
+
+    def deliver(self, **limits: Any) -> DeliverReport:
+        return deliver(self.context, **limits)
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
+
+    def rows(self, table: type[Any], *where: Any) -> list[Any]:
+        """Rows of a table in the order they were made, detached."""
+        with self.database.reading() as session:
+            order = table.id if hasattr(table, "id") else table.host
+            return list(session.scalars(select(table).where(*where).order_by(order)))
+
+    def ask(self, question: Callable[[Session], Any]) -> Any:
+        """The answer of a query that only reads."""
+        with self.database.reading() as session:
+            return question(session)
+
+    def proposals(self, state: str | None = "pending", *, kind: str | None = None) -> list[Proposal]:
+        """Oldest first, with evidence and issue; ``state`` None means all."""
+        with self.database.reading() as session:
+            found = proposals.listing(session, None if state is None else [state])
+        return [one for one in reversed(found) if kind is None or one.kind == kind]
+
+    def changes(self, *where: Any) -> list[ChangeRow]:
+        return self.rows(ChangeRow, *where)
+
+    def deliveries(self, *where: Any) -> list[Delivery]:
+        return self.rows(Delivery, *where)
+
+    def notices(self, kind: str | None = None) -> list[Notice]:
+        return self.rows(Notice, *([Notice.kind == kind] if kind else []))
+
+    def hosts(self) -> list[Host]:
+        return self.rows(Host)
+
+    def issue(self, slug: str) -> Issue:
+        return self.ask(lambda session: session.get_one(Issue, slug))
+
+    def bill(self, key: BillKey | str) -> Bill:
+        """A watched bill; "HB07132" is of the replica's session."""
+        found = self.ask(lambda session: bills.find(session, self._key(key)))
+        assert found is not None, f"{key} is not watched"
+        return found
+
+    def ledger(self, key: BillKey | str) -> list[Action]:
+        bill_id = self.bill(key).id
+        return self.ask(lambda session: bills.ledger(session, bill_id))
+
+    def feed(self) -> Source:
+        """The bulk history file."""
+        return self.rows(Source, Source.kind == "bill_feed")[0]
+
+    def page(self, key: BillKey | str) -> Source:
+        """A bill's status page."""
+        found = self.ask(lambda session: sources.page_of(session, self._key(key)))
+        assert found is not None, f"no page of {key} is read"
+        return found
+
+    def evidence(self, proposal_id: int) -> list[Evidence]:
+        return self.rows(Evidence, Evidence.proposal_id == proposal_id)
+
+    def messages(self) -> list[str]:
+        """What was written to the outbox folder, by name."""
+        return [path.read_text(encoding="utf-8") for path in sorted(self.outbox.glob("*"))]
+
+    def _key(self, key: BillKey | str) -> BillKey:
+        return key if isinstance(key, BillKey) else BillKey(self.replica.facts.session, key)
+
+    # --- for the command line -----------------------------------------------------------------------------------------
+
+    @property
+    def command_environ(self) -> dict[str, str]:
+        """The environment of a ``monitor`` subprocess: ours, with the config and the secrets of ``environ``."""
+        return {**os.environ, "MONITOR_CONFIG": str(self.config_path), **self.environ}
+
+    def command(self, *arguments: str) -> list[str]:
+        """The argv of ``monitor`` at the world's moment."""
+        return [sys.executable, "-m", "monitor", "--now", self.now.isoformat(), *arguments]
+
+    def monitor(self, *arguments: str, code: int | None = 0, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run the command and wait; ``code`` None takes any exit code."""
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.command_environ,
+            cwd=Path(__file__).resolve().parent.parent,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+def days_between(first: date, last: date) -> Iterable[date]:
+    """Every day, both ends included."""
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
+
+
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), tzinfo=EASTERN).astimezone(UTC)
