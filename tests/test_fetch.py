@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -384,7 +386,9 @@ def test_gzip_of_several_members_is_read_whole_and_padding_is_not(server, make):
 
 
 @pytest.mark.parametrize(
-    "data", [gzip.compress(b"x" * 5000)[:-9], b"not gzip at all", gzip.compress(b"a")[:-8] + b"\0" * 8]
+    "data",
+    [gzip.compress(b"x" * 5000)[:-9], b"not gzip at all", gzip.compress(b"a")[:-8] + b"\0" * 8],
+    ids=["cut", "plain", "checksum"],
 )
 def test_damaged_gzip_is_no_page(server, make, data):
     error = failure(make(), server.on("/a", reply(200, data, {"Content-Encoding": "gzip"})))
@@ -837,6 +841,22 @@ def test_stop_ends_the_sleep_between_two_requests(server):
         thread.join(20)
     assert [type(error) for error in outcome] == [FetchStopped]
     assert len(server.requests) == 1
+
+
+def test_stop_may_be_called_from_a_signal_handler(server, make):
+    """SIGTERM in the middle of a request: the handler runs in the thread that waits for the answer."""
+    fetcher = make(deadline_seconds=100.0)
+
+    def behave(handler: Any) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        handler.pause(60)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: fetcher.stop())
+    try:
+        with pytest.raises(FetchStopped):
+            fetcher.fetch(server.on("/a", behave))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_closed_fetcher_keeps_no_connection_and_fetches_no_more(server, make):

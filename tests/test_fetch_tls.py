@@ -336,11 +336,17 @@ def ftp(tmp_path: Path) -> Iterator[_Ftp]:
 @contextmanager
 def ftp_server(home: Path, **handler: Any) -> Iterator[_Ftp]:
     logging.getLogger("pyftpdlib").setLevel(logging.CRITICAL)
-    running = _Ftp(home, **handler)
-    thread = threading.Thread(target=running.server.serve_forever, kwargs={"timeout": 0.02}, daemon=True)
+    running, stop = _Ftp(home, **handler), threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            running.server.serve_forever(timeout=0.02, blocking=False)
+        running.server.close_all()
+
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield running
-    running.server.close_all()
+    stop.set()
     thread.join(20)
 
 

@@ -181,10 +181,11 @@ def _is_literal(host: str) -> bool:
 
 
 def _lookup(host: str, port: int, left: Callable[[], float], patience: float) -> list[str]:
-    if not _lookups.acquire(blocking=False):
+    places = _lookups
+    if not places.acquire(blocking=False):
         raise _dns_error(host, "too many lookups hang already")
     answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
-    threading.Thread(target=_resolve, args=(host, port, answers), name=f"dns {host}", daemon=True).start()
+    threading.Thread(target=_resolve, args=(host, port, answers, places), name=f"dns {host}", daemon=True).start()
     waited = 0.0
     while waited < patience:
         step = min(0.1, left())
@@ -199,14 +200,16 @@ def _lookup(host: str, port: int, left: Callable[[], float], patience: float) ->
     raise _dns_error(host, f"no answer within {patience:g} s")
 
 
-def _resolve(host: str, port: int, answers: SimpleQueue[list[str] | OSError]) -> None:
+def _resolve(
+    host: str, port: int, answers: SimpleQueue[list[str] | OSError], places: threading.BoundedSemaphore
+) -> None:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
     except (OSError, UnicodeError) as error:
         answers.put(error if isinstance(error, OSError) else OSError(str(error)))
     finally:
-        _lookups.release()
+        places.release()
 
 
 def _dns_error(host: str, why: str) -> FetchError:

@@ -110,8 +110,14 @@ class Line:
                 retry_at=until,
             )
 
+    def _pace(self) -> float:
+        """Seconds between two requests. Only a replica of our own may be asked faster than once a second."""
+        host = self.state.host.rsplit(":", 1)[0].strip("[]")
+        ours = bool({self.state.host, host} & self._manners.private_hosts)
+        return self._manners.interval_seconds if ours else max(1.0, self._manners.interval_seconds)
+
     def _await_turn(self) -> None:
-        interval = self._manners.interval_seconds
+        interval = self._pace()
         if not interval or self._last_done is None:
             return
         delay = self.rules.crawl_delay if self.rules else 0.0
