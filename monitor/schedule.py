@@ -96,6 +96,7 @@ def run(
     stop: threading.Event,
     watchdog_seconds: float | None,
     healthy: Callable[[], bool],
+    prepare: Callable[[], None] | None = None,
     reload: Callable[[], Sequence[Job]] | None = None,
     on_failing: Callable[[str, int, Exception], None] | None = None,
     on_recovered: Callable[[str], None] | None = None,
@@ -104,12 +105,14 @@ def run(
     """Do the jobs until SIGTERM, SIGINT or ``stop``; returns the exit code, 0.
 
     ``healthy`` says whether the database answers: READY waits for it, and so does the watchdog.
+    ``prepare`` is called once it answers, before READY; what it raises ends the service.
     ``reload`` answers SIGHUP with new jobs, or raises and everything stays as it was.
     ``on_failing(job, times, error)`` is called once when a job failed FAILING_AFTER times in a row, ``on_recovered``
     at its next success.
     ``stop_seconds`` bounds the wait for the units at hand; keep it below systemd's TimeoutStopSec.
     """
     service = Service(notify, stop, healthy, watchdog_seconds, stop_seconds)
+    service.prepare = prepare
     service.reload = reload
     service.on_failing = on_failing
     service.on_recovered = on_recovered
@@ -186,6 +189,7 @@ class Service:
         stop_seconds: float = 40.0,
     ) -> None:
         self.stop = stop
+        self.prepare: Callable[[], None] | None = None
         self.reload: Callable[[], Sequence[Job]] | None = None
         self.on_failing: Callable[[str, int, Exception], None] | None = None
         self.on_recovered: Callable[[str], None] | None = None
@@ -217,9 +221,7 @@ class Service:
     def run(self) -> int:
         with self._listening():
             if self._became_healthy():
-                self.scheduler.start()
-                self._notify.ready()
-                log.info("service_ready", jobs=sorted(self.works))
+                self._begin()
                 self._serve()
             return self._finish()
 
@@ -231,6 +233,13 @@ class Service:
             self._notify.status(f"starting: {self._problem}")
             self._heed(self._next_signal())
         return False
+
+    def _begin(self) -> None:
+        if self.prepare is not None:
+            self.prepare()
+        self.scheduler.start()
+        self._notify.ready()
+        log.info("service_ready", jobs=sorted(self.works))
 
     def _serve(self) -> None:
         while not self.stop.is_set():

@@ -114,7 +114,9 @@ def shells(module: Module) -> Iterator[str]:
 def loaders(module: Module) -> Iterator[str]:
     """Nothing is read by a loader that can make objects of a text's choosing."""
     for node in _nodes(module):
-        if _called(node) in {"yaml.load", "yaml.unsafe_load", "eval", "exec", "marshal.loads"}:
+        typ = _keyword(node, "typ")
+        unsafe = isinstance(typ, ast.Constant) and typ.value == "unsafe"
+        if unsafe or _called(node) in {"eval", "exec", "marshal.loads"}:
             yield f"{module.name}:{node.lineno} calls {_called(node)}"
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
@@ -243,6 +245,7 @@ def test_a_gate_finds_what_it_is_there_for(gate):
         (shells, "import os\nos.system('ls')"),
         (shells, "Popen(command, shell=wanted)"),
         (loaders, "from pickle import loads"),
+        (loaders, "YAML(typ='unsafe').load(text)"),
         (unverified, "session.verify = False"),
         (unverified, "context.verify_mode = ssl.CERT_NONE"),
         (composed_sql, "connection.execute('SELECT ' + name)"),

@@ -140,6 +140,43 @@ def test_nothing_runs_before_the_database_answers(systemd):
     assert "READY=1" not in systemd.hear_until("STOPPING=1")
 
 
+def test_preparing_comes_after_the_database_and_before_ready(systemd):
+    order: list[str] = []
+    ran = threading.Event()
+
+    def healthy() -> bool:
+        order.append("asked")
+        return len(order) > 1
+
+    def prepare() -> None:
+        order.append("prepared")
+        Notifier(systemd.address).status("preparing")
+
+    with Running([Job("check", lambda _: ran.set(), every_seconds=3600)], systemd, healthy=healthy, prepare=prepare):
+        assert systemd.hear_until("READY=1")[-2] == "STATUS=preparing"
+        assert ran.wait(PATIENCE)
+    assert order[:3] == ["asked", "asked", "prepared"]
+
+
+def test_what_preparing_raises_ends_the_service_before_anything_ran():
+    ran = threading.Event()
+
+    def prepare() -> None:
+        raise ValueError("the database is from a newer program")
+
+    jobs = [Job("check", lambda _: ran.set(), every_seconds=3600)]
+    with pytest.raises(ValueError, match="newer program"):
+        run(
+            jobs,
+            notify=Notifier(None),
+            stop=threading.Event(),
+            watchdog_seconds=None,
+            healthy=lambda: True,
+            prepare=prepare,
+        )
+    assert not ran.is_set()
+
+
 def test_the_watchdog_starves_while_a_job_hangs_and_is_fed_again_when_it_moves(systemd):
     hang = threading.Event()
     moved = threading.Event()
