@@ -14,7 +14,7 @@ from monitor.cli.output import as_json
 if TYPE_CHECKING:
     from monitor.store.database import Database
 
-app = typer.Typer(help="The database: upgrade, backup, check.", no_args_is_help=True)
+app = typer.Typer(help="The database: upgrade, backup, check.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def _database(context: typer.Context, config: Path | None) -> Database:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.store.schema import Proposal
 
-app = typer.Typer(help="What waits for a decision, and deciding.", no_args_is_help=True)
+app = typer.Typer(help="What waits for a decision, and deciding.", no_args_is_help=True, rich_markup_mode=None)
 
 ByOption = Annotated[
     str | None, typer.Option("--by", help="Who decides; goes into the history.", show_default="your login")

@@ -14,7 +14,7 @@ from monitor.cli.output import as_json, table
 if TYPE_CHECKING:
     from monitor.store.schema import Subscription
 
-app = typer.Typer(help="Who is told of published changes.", no_args_is_help=True)
+app = typer.Typer(help="Who is told of published changes.", no_args_is_help=True, rich_markup_mode=None)
 
 ChannelOption = Annotated[str, typer.Option(help="email, slack or apprise.")]
 AddressArgument = Annotated[
