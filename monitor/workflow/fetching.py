@@ -13,15 +13,13 @@ from monitor.fetch.client import Fetcher
 from monitor.fetch.errors import FetchError
 from monitor.fetch.hosts import HostState
 from monitor.fetch.manners import Manners, identity
+from monitor.fetch.tls import CGA_INTERMEDIATE
 from monitor.model.tracking import NotModified, Page, SourceKind, Validators
 from monitor.store import hosts
 from monitor.workflow.context import Context
 
 #: Kinds whose bodies may be large: bulk files and feeds.
 _LARGE = frozenset({SourceKind.BILL_FEED, SourceKind.FEED})
-
-#: Where each kind of the legislature's own pages stands, for an operator's override of robots.txt.
-_PATHS = {SourceKind.BILL_PAGE: "/asp/cgabillstatus/", SourceKind.ACTS_PAGE: "/asp/CGATodayFileCopies/"}
 
 
 def manners(config: Config) -> Manners:
@@ -36,7 +34,7 @@ def manners(config: Config) -> Manners:
         deadline_seconds=asked.deadline_seconds,
         max_bytes=asked.max_bytes,
         max_redirects=asked.max_redirects,
-        ignore_robots=_overrides(config),
+        ignore_robots=config.robots_overrides,
         intermediates=_intermediates(config),
     )
 
@@ -46,15 +44,10 @@ def _with_port(config: Config) -> set[str]:
     return {urlsplit(url).netloc.rpartition("@")[2].lower() for url in (cga.base_url, cga.ftp_url)}
 
 
-def _overrides(config: Config) -> frozenset[str]:
-    cga_host = urlsplit(config.sources.cga.base_url).netloc.lower()
-    named = {kind.value: f"{cga_host}{path}" for kind, path in _PATHS.items()}
-    return frozenset(named.get(entry, entry) for entry in config.sources.ignore_robots)
-
-
 def _intermediates(config: Config) -> dict[str, str]:
-    path = config.sources.cga.intermediates
-    return {urlsplit(config.sources.cga.base_url).hostname or "": str(path)} if path else {}
+    """For the CGA's host alone, which forgets to send its own: the file of config, or the bundled one."""
+    host = urlsplit(config.sources.cga.base_url).hostname or ""
+    return {host: str(config.sources.cga.intermediates or CGA_INTERMEDIATE)}
 
 
 def open_fetcher(context: Context) -> Fetcher:
