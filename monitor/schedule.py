@@ -169,7 +169,7 @@ class Work:
     def describe(self) -> str:
         """For ``systemctl status``. Errors stay in the journal: their text may be long."""
         if self.failures:
-            return f"{self.job.name} failed {self.failures} times"
+            return f"{self.job.name} failed, {self.failures} in a row"
         if not self.idle.is_set():
             return f"{self.job.name} running"
         if self._ended_at is None:

@@ -236,7 +236,7 @@ def test_a_failing_job_is_told_once_and_the_others_go_on(systemd):
     ]
     with Running(jobs, systemd, on_failing=on_failing, on_recovered=recovered.put):
         assert told.get(timeout=PATIENCE) == ("check", FAILING_AFTER, "the page is not what it was")
-        systemd.hear_until(lambda said: said.startswith("STATUS=check failed "))
+        systemd.hear_until(lambda said: said.startswith("STATUS=check failed, "))
         for _ in range(FAILING_AFTER):
             assert others.acquire(timeout=PATIENCE)
         broken.clear()
