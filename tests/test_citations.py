@@ -92,7 +92,7 @@ def test_the_boards_own_mistake_is_found() -> None:
     [citation] = find_bills("SB 7146 (2017) lets agencies keep 69.5 % of proceeds")
     assert citation.key is None
     assert citation.session == "2017"
-    assert "Senate bills number from 1 and never reach 5001; HB 7146 may be meant" in citation.problem
+    assert "Senate bills number below 5001, so there is no SB 7146; HB 7146 may be meant" in citation.problem
 
 
 @pytest.mark.parametrize(

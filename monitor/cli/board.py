@@ -35,7 +35,13 @@ def board(
             as_json([_as_json(one) for one in found])
             return
         rows = [
-            (one.issue.topic.name, one.issue.id, Status(one.issue.status).label, one.issue.status_since or "–", _verified(one))
+            (
+                one.issue.topic.name,
+                one.issue.id,
+                Status(one.issue.status).label,
+                one.issue.status_since or "–",
+                _verified(one),
+            )
             for one in found
         ]
     table(("topic", "issue", "status", "since", "verified"), rows, "No issues are tracked yet: monitor sync")

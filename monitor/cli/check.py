@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(epilog="Example: monitor sync")(sync)
-    app.command(epilog="Examples: monitor check · monitor check --all --json · monitor check --watch quotas/2020-HB06004")(
-        check
-    )
+    app.command(
+        epilog="Examples: monitor check · monitor check --all --json · monitor check --watch quotas/2020-HB06004"
+    )(check)
 
 
 def sync(
@@ -104,7 +104,9 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _tell(report: CheckReport) -> None:
     counts = ", ".join(
-        f"{getattr(report, name)} {name}" for name in ("unchanged", "changed", "failed", "blocked") if getattr(report, name)
+        f"{getattr(report, name)} {name}"
+        for name in ("unchanged", "changed", "failed", "blocked")
+        if getattr(report, name)
     )
     typer.echo(f"Read {report.checked} sources ({counts or 'none were due'}) with {report.requests} requests.")
     for change in report.changes:

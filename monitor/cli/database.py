@@ -30,9 +30,7 @@ def _database(context: typer.Context, config: Path | None) -> Database:
 
 
 @app.command(epilog="Example: monitor db upgrade")
-def upgrade(
-    context: typer.Context, config: ConfigOption = None, as_json_: JsonOption = False
-) -> None:
+def upgrade(context: typer.Context, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Bring the database to this program's version, all or nothing."""
     from sqlalchemy.exc import DBAPIError
 

@@ -31,7 +31,7 @@ def classify() -> None:
     """Classify action texts: one a line in, one JSON object a line out."""
     from monitor.interpret.actions import as_json
 
-    _each_line(lambda line: as_json(line))
+    _each_line(as_json)
 
 
 def stage(
@@ -64,7 +64,9 @@ def _bill(given: dict[str, Any]) -> Any:
         key = BillKey(str(given["session"]), str(given["identifier"]).replace(" ", ""))
         rows = [ActionRow(date.fromisoformat(row["date"][:10]), row["description"]) for row in given["actions"]]
     except (KeyError, TypeError) as error:
-        raise ValueError(f'expected {{"session", "identifier", "actions": [{{"date", "description"}}]}}: {error}') from error
+        raise ValueError(
+            f'expected {{"session", "identifier", "actions": [{{"date", "description"}}]}}: {error}'
+        ) from error
     return key, rows
 
 
@@ -87,7 +89,9 @@ def _lines() -> Iterator[str]:
 
 
 def extract(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="bill_page, bill_feed, acts_page, document_list or feed.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="bill_page, bill_feed, acts_page, document_list or feed.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The saved body.")],
     url: Annotated[str, typer.Option(help="Where the body came from; it says which bill and session to expect.")],
     content_type: Annotated[str | None, typer.Option(help="The Content-Type it came with.")] = None,
@@ -116,7 +120,9 @@ def _kind(text: str) -> Any:
 
 def record(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="bill_page, bill_feed, acts_page, document_list or feed.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="bill_page, bill_feed, acts_page, document_list or feed.")
+    ],
     url: Annotated[str, typer.Argument(metavar="URL", help="The page; its host must be one that config names.")],
     slug: Annotated[str | None, typer.Option(help="The fixture's name.", show_default="from the address")] = None,
     folder: Annotated[Path, typer.Option("--dir", help="Where fixtures live.")] = Path("tests/pages"),

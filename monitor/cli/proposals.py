@@ -27,9 +27,7 @@ IdArgument = Annotated[int, typer.Argument(metavar="ID")]
 @app.command("list", epilog="Examples: monitor proposals list · monitor proposals list --state all --json")
 def list_(
     context: typer.Context,
-    state: Annotated[
-        str, typer.Option(help="pending, approved, amended, rejected, superseded, or all.")
-    ] = "pending",
+    state: Annotated[str, typer.Option(help="pending, approved, amended, rejected, superseded, or all.")] = "pending",
     config: ConfigOption = None,
     now: NowOption = None,
     as_json_: JsonOption = False,
@@ -129,7 +127,9 @@ def _tell(session: Session, proposal: Proposal) -> None:
         if one.before or one.after:
             lines.append(f"           {clean(one.before) or '–'} → {clean(one.after) or '–'}")
     if proposal.state == "pending":
-        lines.append(f"Next: monitor proposals approve {proposal.id} · monitor proposals reject {proposal.id} --reason …")
+        lines.append(
+            f"Next: monitor proposals approve {proposal.id} · monitor proposals reject {proposal.id} --reason …"
+        )
     elif proposal.decided_at is not None:
         lines.append(f"{proposal.state} by {proposal.decided_by or 'the service'}: {clean(proposal.decision_reason)}")
     typer.echo("\n".join(lines))
@@ -139,9 +139,7 @@ def _tell(session: Session, proposal: Proposal) -> None:
 def approve(
     context: typer.Context,
     proposal_id: IdArgument,
-    status: Annotated[
-        str | None, typer.Option(help="Another status: no_progress, some_progress or achieved.")
-    ] = None,
+    status: Annotated[str | None, typer.Option(help="Another status: no_progress, some_progress or achieved.")] = None,
     narrative: Annotated[str | None, typer.Option(help="Another text for the whole narrative.")] = None,
     by: ByOption = None,
     version: VersionOption = None,
@@ -158,7 +156,7 @@ def approve(
     with opened(context, config, now) as opening:
         wished = Status(status) if status is not None else None
         moved = run(opening, proposal_id, by or getpass.getuser(), status=wished, narrative=narrative, version=version)
-        said = {"proposal": proposal_id, "issue": None, "from_status": None, "to_status": None}
+        said: dict[str, Any] = {"proposal": proposal_id, "issue": None, "from_status": None, "to_status": None}
         if moved is not None:
             said |= {"issue": moved.issue_id, "from_status": moved.from_status, "to_status": moved.to_status}
     if as_json_:

@@ -125,7 +125,10 @@ def remove(
         typer.echo(f"{wished.masked} is told nothing more.")
 
 
-@app.command("import", epilog="Example: monitor subscribers import people.csv (columns: address, channel, topics, issues, cadence)")
+@app.command(
+    "import",
+    epilog="Example: monitor subscribers import people.csv (columns: address, channel, topics, issues, cadence)",
+)
 def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file with a column address.")],

@@ -6,16 +6,15 @@ Checked on the file's own values, before and beside the schema: a mistake elsewh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from monitor.config.board import WatchEntry
 from monitor.config.errors import Problem
 from monitor.config.explain import path
-from monitor.config.reading import Cga, Manners, channel_prefixes
+from monitor.config.reading import Cga, channel_prefixes
 from monitor.config.text import Loc, Tree
-from monitor.config.values import host_key, is_private_host, nearest
+from monitor.config.values import host_key, nearest
 
 Texts = Iterator[tuple[Loc, str]]
 
@@ -131,22 +130,6 @@ def _known_robots(tree: Tree) -> Iterator[Problem]:
             yield Problem(*tree.place(loc), message, nearest(name, known) or f"write one of {', '.join(known)}")
 
 
-def _polite(tree: Tree) -> Iterator[Problem]:
-    """Less than a second between requests is for a replica of our own only."""
-    everyone = all(is_private_host(urlsplit(f"//{host}").hostname or "") for host in _known_hosts(tree))
-    for loc, text in texts(tree.data, "manners", "interval_seconds"):
-        if not everyone and _number(text) < Manners.model_fields["interval_seconds"].default:
-            message = f"{path(loc)}: less than a second between requests is not polite"
-            yield Problem(*tree.place(loc), message, "only a local replica may be asked faster: write 1.0 or more")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("inf")
-
-
 def _mail_complete(tree: Tree) -> Iterator[Problem]:
     data = tree.data if isinstance(tree.data, dict) else {}
     if data.get("mail") is None:
@@ -166,6 +149,5 @@ CHECKS = (
     _known_references,
     _allowed_hosts,
     _known_robots,
-    _polite,
     _mail_complete,
 )

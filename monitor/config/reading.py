@@ -87,7 +87,8 @@ class Manners(Strict):
         default=1.0,
         ge=0,
         le=3600,
-        description="The least time between two requests to a host.",
+        description="The least time between two requests to a host. "
+        "Only a local replica is ever asked faster than once a second.",
     )
     deadline_seconds: float = Field(
         default=30.0,

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.interpret.sessions import session_of
+from monitor.model import legislature
 from monitor.model.legislature import BillKey
-
-_HIGHEST_SENATE_BILL = 5000
-_LOWEST_HOUSE_BILL = 5001
 
 _MONTHS = (
     "January",
@@ -111,19 +109,12 @@ _ACT_DOCUMENT = re.compile(
 
 
 def why_impossible(letters: str, number: int) -> str | None:
-    """Why there can be no such bill, with the one that may be meant; None if there can.
-
-    Senate bills number from 1 and House bills from 5001, so a Senate bill never reaches 5001.
-    """
+    """Why there can be no such bill, with the one that may be meant; None if there can."""
     if not 1 <= number <= 99999:
         return f"bills number from 1 to 99999: there can be no {letters} {number}"
-    if letters == "SB" and number > _HIGHEST_SENATE_BILL and number < 8000:
-        return f"there can be no SB {number}: Senate bills number from 1 and never reach 5001; HB {number} may be meant"
-    if letters == "HB" and number < _LOWEST_HOUSE_BILL:
-        return f"there can be no HB {number}: House bills number from 5001; SB {number} may be meant"
-    if letters not in ("HB", "SB") and number > _HIGHEST_SENATE_BILL:
-        return f"there can be no {letters} {number}: resolutions number from 1; HB {number} may be meant"
-    return None
+    reason = legislature.why_impossible(letters, number)
+    meant = "SB" if letters == "HB" else "HB"
+    return f"{reason}; {meant} {number} may be meant" if reason else None
 
 
 def find_bills(text: str, default_session: str | None = None) -> list[BillCitation]:
@@ -145,7 +136,7 @@ def _bill_citation(match: re.Match[str], default_session: str | None) -> BillCit
 
 def _letters(match: re.Match[str], number: int) -> str:
     if match["bare"]:
-        return "SB" if number <= _HIGHEST_SENATE_BILL else "HB"
+        return "SB" if number < legislature.FIRST_HOUSE_BILL else "HB"
     if match["long"]:
         words = match["long"].split()
         return words[0][0] + ("J" if "Joint" in words else words[-1][0])

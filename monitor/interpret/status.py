@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from monitor.interpret.sentences import plain_day
+from monitor.interpret.stage import read_stage
 from monitor.model.committees import committee_label
 from monitor.model.legislature import ActionRow, BillKey, CanonicalAction, Chamber, Stage, StageReading
 from monitor.model.tracking import Direction, Effect, Milestone, ProposalKind, Status, Suggestion
@@ -38,10 +39,11 @@ WEIGHT: Sequence[Milestone] = tuple(Milestone)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One milestone and the sentence that tells it."""
+    """One milestone, the sentence that tells it, and the position of the row that proves it, if one does."""
 
     milestone: Milestone
     sentence: str
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,24 @@ def events(
     found = [event for index in new for event in _of_action(key, history, index)]
     if now.stage is Stage.ADOPTED:
         found = [event for event in found if event.milestone is not Milestone.CHAMBER_PASSAGE]
-    if before is not None and before.stage.is_law and not now.stage.is_law:
-        found.append(Event(Milestone.REVERSED, now.reason))
-    elif before is None or before.stage != now.stage:
-        milestone = STAGE_MILESTONES.get(now.stage)
-        if milestone is not None:
-            found.append(Event(milestone, now.reason))
+    milestone = _of_stage(before, now)
+    if milestone is not None:
+        found.append(Event(milestone, now.reason, _turning_row(key, now.stage, history, new)))
     return sorted(found, key=lambda event: WEIGHT.index(event.milestone))
+
+
+def _of_stage(before: StageReading | None, now: StageReading) -> Milestone | None:
+    if before is not None and before.stage.is_law and not now.stage.is_law:
+        return Milestone.REVERSED
+    return STAGE_MILESTONES.get(now.stage) if before is None or before.stage != now.stage else None
+
+
+def _turning_row(
+    key: BillKey, stage: Stage, history: Sequence[tuple[ActionRow, CanonicalAction]], new: Sequence[int]
+) -> int | None:
+    """The first new row that put the bill into its stage."""
+    rows = [row for row, _ in history]
+    return next((at for at in new if read_stage(key, rows[: at + 1], rows[at].date).stage is stage), None)
 
 
 def hearing_event(key: BillKey, day: date) -> Event:
@@ -91,7 +104,7 @@ def report_event(title: str, page: str) -> Event:
 def _of_action(key: BillKey, history: Sequence[tuple[ActionRow, CanonicalAction]], index: int) -> list[Event]:
     row, action = history[index]
     rules = [ACTION_MILESTONES[term] for term in action.classification if term in ACTION_MILESTONES]
-    return [Event(milestone, _fill(template, key, history, index, row, action)) for milestone, template in rules]
+    return [Event(milestone, _fill(template, key, history, index, row, action), index) for milestone, template in rules]
 
 
 def _fill(

@@ -16,13 +16,18 @@ _IDENTIFIER = re.compile(r"^(HB|SB|HJ|SJ|HR|SR)0*([1-9]\d{0,4})$")
 #: number from 1 in both chambers. In 2025: HB 5001–8004, SB 1–1567, HJ and SJ 1–103.
 FIRST_HOUSE_BILL = 5001
 
+#: From here special sessions number their bills; whether the Senate's too is not known, so it is allowed.
+FIRST_SPECIAL_BILL = 8001
+
 
 def why_impossible(letters: str, number: int) -> str | None:
     """Why no session can have a bill of this number ("SB", 7146), in words; None if one can."""
-    if letters == "SB" and number >= FIRST_HOUSE_BILL:
+    if letters == "SB" and FIRST_HOUSE_BILL <= number < FIRST_SPECIAL_BILL:
         return f"Senate bills number below {FIRST_HOUSE_BILL}, so there is no SB {number}"
     if letters == "HB" and number < FIRST_HOUSE_BILL:
         return f"House bills number from {FIRST_HOUSE_BILL}, so there is no HB {number}"
+    if letters not in ("HB", "SB") and number >= FIRST_HOUSE_BILL:
+        return f"resolutions number from 1, so there is no {letters} {number}"
     return None
 
 

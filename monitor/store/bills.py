@@ -13,16 +13,16 @@ from monitor.store.schema import Action, Bill, Watch
 
 
 def find(session: Session, key: BillKey) -> Bill | None:
-    return session.scalars(
-        select(Bill).where(Bill.session == key.session, Bill.identifier == key.identifier)
-    ).first()
+    return session.scalars(select(Bill).where(Bill.session == key.session, Bill.identifier == key.identifier)).first()
 
 
 def watched(session: Session, legislative_session: str | None = None) -> list[Bill]:
     """Bills that an active watch names, of one session or of all."""
     ids = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
     rows = select(Bill).where(Bill.id.in_(ids)).order_by(Bill.session, Bill.identifier)
-    return list(session.scalars(rows if legislative_session is None else rows.where(Bill.session == legislative_session)))
+    return list(
+        session.scalars(rows if legislative_session is None else rows.where(Bill.session == legislative_session))
+    )
 
 
 def ledger(session: Session, bill_id: int) -> list[Action]:

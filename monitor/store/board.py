@@ -49,7 +49,9 @@ def _watch_reads(session: Session) -> dict[str, dict[str, tuple[datetime | None,
     feed_read_at = session.scalars(
         select(Source.last_good_at).where(Source.kind == SourceKind.BILL_FEED, Source.active)
     ).first()
-    pages = {(one.session, one.identifier): one for one in session.scalars(select(Source).where(Source.session.is_not(None)))}
+    pages = {
+        (one.session, one.identifier): one for one in session.scalars(select(Source).where(Source.session.is_not(None)))
+    }
     found: dict[str, dict[str, tuple[datetime | None, bool]]] = {}
     rows = session.execute(
         select(Watch, Bill, Source)

@@ -16,6 +16,8 @@ SETTLED = LAW | {Stage.VETOED, Stage.ADOPTED, Stage.FAILED, Stage.MERGED, Stage.
 #: A vetoed or signed bill of the running year may still be acted on; after this it is history.
 _SETTLING = timedelta(days=60)
 
+_GOVERNORS_TIME = timedelta(days=30)
+
 _FIRST_RETRY = timedelta(minutes=10)
 _LAST_RETRY = timedelta(hours=12)
 
@@ -25,16 +27,22 @@ def interval(config: Config, kind: SourceKind, today: date, bill: BillKey | None
     pace = config.cadence.of(kind)
     if bill is not None and _is_settled(bill, stage, today):
         return pace.settled
-    if not sessions.in_session(today):
+    if not _busy(today):
         return pace.out_of_session
     if kind is SourceKind.BILL_PAGE and config.sources.bill_feed and _in_feed(bill, today):
-        return config.cadence.crosscheck
+        crosscheck: timedelta = config.cadence.crosscheck
+        return crosscheck
     return pace.in_session
 
 
 def _is_settled(bill: BillKey, stage: Stage | None, today: date) -> bool:
     ended = sessions.adjourned_on(bill)
     return stage in SETTLED and ended is not None and today > ended + _SETTLING
+
+
+def _busy(today: date) -> bool:
+    """In session, and while the governor decides: most signatures fall in the weeks after adjournment (FACTS 7)."""
+    return sessions.in_session(today) or sessions.in_session(today - _GOVERNORS_TIME)
 
 
 def _in_feed(bill: BillKey | None, today: date) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from monitor.config import Config
 from monitor.model.messaging import ChannelKind, Message, Outcome, OutcomeKind
@@ -44,7 +45,7 @@ def open_channel(context: Context, kind: ChannelKind) -> Transport:
 class Folder:
     """Writes each message as a file: to try things out without telling anybody."""
 
-    _ENDING = {ChannelKind.EMAIL: "eml", ChannelKind.SLACK: "json", ChannelKind.APPRISE: "txt"}
+    _ENDING: ClassVar = {ChannelKind.EMAIL: "eml", ChannelKind.SLACK: "json", ChannelKind.APPRISE: "txt"}
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -74,7 +74,7 @@ def _standing(session: Session, watch: Watch, bill: Bill) -> interpret.Standing:
 
 def _with_pending(fresh: Sequence[Evidence], pending: Proposal | None) -> list[Evidence]:
     """Nothing that a superseded proposal had proven is lost."""
-    return proposals.copies([*(pending.evidence if pending is not None else []), *fresh])
+    return proposals.copies([*fresh, *(pending.evidence if pending is not None else [])])
 
 
 def _put(

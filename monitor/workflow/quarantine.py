@@ -16,7 +16,9 @@ from monitor.workflow.reading import Reading
 from monitor.workflow.record import Pass
 
 #: These may be passing troubles of the site: a person is asked only once they have lasted.
-_PASSING = frozenset({Verdict.SOFT_ERROR, Verdict.TRUNCATED, Verdict.ABSENT, Verdict.LAYOUT_CHANGED, Verdict.WRONG_PAGE})
+_PASSING = frozenset(
+    {Verdict.SOFT_ERROR, Verdict.TRUNCATED, Verdict.ABSENT, Verdict.LAYOUT_CHANGED, Verdict.WRONG_PAGE}
+)
 
 
 def keep(
@@ -25,7 +27,9 @@ def keep(
     """Store the capture, and ask a person about it when it is time to."""
     snapshot = None
     if page is not None:
-        snapshot = snapshots.kept_already(session, source, page) or snapshots.add(session, source, page, reading.verdict)
+        snapshot = snapshots.kept_already(session, source, page) or snapshots.add(
+            session, source, page, reading.verdict
+        )
     if reading.verdict in _PASSING and source.failures < config.notices.fail_after:
         return []
     evidence = Evidence(

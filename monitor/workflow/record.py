@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from monitor.diff import ActionDiff, diff_acts, diff_actions, diff_documents, diff_entries
+from monitor.diff import ActionDiff, diff_actions, diff_acts, diff_documents, diff_entries
 from monitor.extract.registry import EXTRACTORS
 from monitor.interpret import status as interpret
 from monitor.interpret.actions import classify
@@ -62,7 +62,9 @@ def keep(session: Session, source: Source, page: Page, reading: Reading) -> Snap
     return snapshot
 
 
-def changes_of(session: Session, at: Pass, source: Source, page: Page, reading: Reading, before: Record | None) -> Recorded:
+def changes_of(
+    session: Session, at: Pass, source: Source, page: Page, reading: Reading, before: Record | None
+) -> Recorded:
     """Keep a good, different capture and record what became different since ``before``."""
     snapshot = keep(session, source, page, reading)
     assert reading.record is not None
@@ -104,9 +106,7 @@ def bill_read(
     """One channel's history of one bill: ledger, stage, changes, proposals."""
     bill.first_read_at = bill.first_read_at or at.now
     diff = diff_actions(was, rows, identity) if is_news else ActionDiff((), (), ())
-    result = reconcile(
-        known, rows, diff, channel, source=source, snapshot=snapshot, bill_id=bill.id, now=at.now
-    )
+    result = reconcile(known, rows, diff, channel, source=source, snapshot=snapshot, bill_id=bill.id, now=at.now)
     session.add_all([*result.added, *result.quiet])
     session.flush()
     url = snapshot.url if snapshot is not None else source.url
@@ -184,11 +184,24 @@ def _propose(
 ) -> list[Proposal]:
     history = [(ActionRow(one.date, one.description), classify(one.description)) for one in result.order]
     new = [index for index, action in enumerate(result.order) if any(action is one for one in result.added)]
-    was = before.stage.label if before else ""
-    evidence = [proposals.evidence_of(session, change, was, now.stage.label) for change in changes]
-    news = propose.News(interpret.events(bill.key, before, now, history, new), before, now, evidence)
-    made = propose.about_bill(session, at.policy, bill, news, at.now)
+    events = interpret.events(bill.key, before, now, history, new)
+    evidence = [
+        proposals.evidence_of(session, change, *_stages(before, now)) for change in _proof(events, result, changes)
+    ]
+    made = propose.about_bill(session, at.policy, bill, propose.News(events, before, now, evidence), at.now)
     return made + propose.unknown_phrases(session, bill, source, changes, at.now)
+
+
+def _stages(before: StageReading | None, now: StageReading) -> tuple[str, str]:
+    return before.stage.label if before else "", now.stage.label
+
+
+def _proof(events: Sequence[interpret.Event], result: Reconciled, changes: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """The changes that prove the events, the weightiest first: ten seconds must do."""
+    quoted = {(change.on, change.quote): change for change in changes}
+    rows = [result.order[event.row] for event in events if event.row is not None]
+    found = [quoted.get((action.date, action.description)) for action in rows]
+    return list(dict.fromkeys(change for change in found if change is not None))
 
 
 def _publications(
@@ -204,7 +217,13 @@ def _publications(
     first_read = before is None and not seen
     changes = [
         ChangeRow(
-            run_id=at.run_id, source_id=source.id, snapshot_id=snapshot.id, kind=kind, quote=name, url=url, first_seen_at=at.now
+            run_id=at.run_id,
+            source_id=source.id,
+            snapshot_id=snapshot.id,
+            kind=kind,
+            quote=name,
+            url=url,
+            first_seen_at=at.now,
         )
         for key, name, url in fresh
         if key in news and not first_read
@@ -213,7 +232,9 @@ def _publications(
     session.flush()
     if not changes:
         return Recorded([], [])
-    return Recorded(changes, propose.about_publications(session, at.policy, at.concerns, source, title, changes, at.now))
+    return Recorded(
+        changes, propose.about_publications(session, at.policy, at.concerns, source, title, changes, at.now)
+    )
 
 
 def _listed(record: Record, before: Record | None) -> tuple[list[tuple[str, str, str]], set[str], str, ChangeKind]:
@@ -226,7 +247,12 @@ def _listed(record: Record, before: Record | None) -> tuple[list[tuple[str, str,
     assert isinstance(record, Feed)
     known = before if isinstance(before, Feed) else Feed(record.title, ())
     fresh = {entry.id for entry in diff_entries(known, record)}
-    return _unique([(entry.id, entry.title, entry.url) for entry in record.entries]), fresh, record.title, ChangeKind.ENTRY
+    return (
+        _unique([(entry.id, entry.title, entry.url) for entry in record.entries]),
+        fresh,
+        record.title,
+        ChangeKind.ENTRY,
+    )
 
 
 def _unique(items: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

@@ -73,9 +73,7 @@ def subscribe(context: Context, wishes: Iterable[Wish]) -> tuple[int, int]:
     new = changed = 0
     with context.database.transaction() as session:
         for one in wishes:
-            _, is_new = subscriptions.put(
-                session, one.channel, one.address, one.topics, one.issues, one.cadence, now
-            )
+            _, is_new = subscriptions.put(session, one.channel, one.address, one.topics, one.issues, one.cadence, now)
             new, changed = new + is_new, changed + (not is_new)
     return new, changed
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import select
@@ -17,8 +18,8 @@ from monitor.model.legislature import BillKey
 from monitor.model.tracking import SourceKind
 from monitor.store import bills, sources
 from monitor.store.schema import Bill, Issue, Source, Topic, Watch
-from monitor.workflow.context import Context
 from monitor.workflow.bulk import HISTORY
+from monitor.workflow.context import Context
 
 #: The pages of the site we know the way to (FACTS 3 and 4).
 STATUS_PAGE = "/asp/cgabillstatus/cgabillstatus.asp?selBillType=Bill&bill_num={identifier}&which_year={session}"
@@ -150,7 +151,7 @@ def _bill(session: Session, key: BillKey) -> Bill:
 def _retire(session: Session, config: Config, wanted: Collection[str], report: Synced) -> None:
     """What config no longer names is no longer read; its history stays."""
     issues = {issue.id for issue in config.issues()}
-    named: list[tuple[type[Topic] | type[Issue] | type[Watch], set[str]]] = [
+    named: list[tuple[Any, set[str]]] = [
         (Topic, {topic.id for topic in config.topics}),
         (Issue, issues),
         (Watch, {watch.id for watch in config.watches()}),

@@ -12,6 +12,7 @@ from monitor.config import Config
 from monitor.interpret import sessions
 from monitor.interpret import status as interpret
 from monitor.interpret.actions import classify, hearing_day
+from monitor.interpret.sentences import plain_day
 from monitor.model.legislature import ActionRow, StageReading
 from monitor.model.tracking import ChangeKind, SourceKind
 from monitor.store import bills, proposals
@@ -84,9 +85,7 @@ def _row(session: Session, action: Action) -> Evidence:
     )
 
 
-def _unsigned(
-    session: Session, at: Pass, bill: Bill, standing: Sequence[Action], now: StageReading
-) -> list[Proposal]:
+def _unsigned(session: Session, at: Pass, bill: Bill, standing: Sequence[Action], now: StageReading) -> list[Proposal]:
     if now.unsigned_deadline is None:
         return []
     evidence = _overtaken(session, at, standing, None, now)
@@ -130,7 +129,10 @@ def _disagreements(session: Session, at: Pass) -> list[Proposal]:
     ).first()
     old = at.now - DISAGREE_AFTER
     alone = select(Action).where(
-        Action.in_feed != Action.in_page, Action.removed_at.is_(None), Action.gone.is_(False), Action.first_seen_at < old
+        Action.in_feed != Action.in_page,
+        Action.removed_at.is_(None),
+        Action.gone.is_(False),
+        Action.first_seen_at < old,
     )
     made = []
     for action in session.scalars(alone):
@@ -158,7 +160,8 @@ def _lone_acts(session: Session, at: Pass) -> list[Proposal]:
     made = []
     for bill in session.scalars(select(Bill).where(Bill.act_seen_at < at.now - DISAGREE_AFTER)):
         if bill.stage is not None and not _shows_act(session, bill):
-            reason = f"The list of all acts has {bill.key.label} as {bill.act}, but its history shows no act and no signature."
+            name = bill.key.label
+            reason = f"The list of all acts has {name} as {bill.act}; its history shows no act and no signature."
             evidence = Evidence(url=_acts_url(session), quote=str(bill.act), first_seen_at=bill.act_seen_at)
             subject = f"act:{bill.session}-{bill.identifier}:{bill.act}"
             made.append(propose.review(session, subject, reason, [evidence], at.now, bill=bill))
@@ -182,8 +185,10 @@ def _quiet(session: Session, at: Pass, config: Config) -> list[Proposal]:
     ).first()
     if feed is None or not _sat_long_enough(at.today, limit):
         return []
-    since = interpret.plain_day(feed.last_changed_at.date()) if feed.last_changed_at else "the start"
-    reason = f"{feed.slug} has not changed since {since}, though the legislature is in session. Is it still being written?"
+    since = plain_day(feed.last_changed_at.date()) if feed.last_changed_at else "the start"
+    reason = (
+        f"{feed.slug} has not changed since {since}, though the legislature is in session. Is it still being written?"
+    )
     evidence = Evidence(url=feed.url, quote=f"unchanged since {since}", first_seen_at=at.now)
     made = propose.review(session, f"quiet:{feed.slug}:{since}", reason, [evidence], at.now, source=feed)
     return [made] if made is not None else []
