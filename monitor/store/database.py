@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,14 @@ from sqlalchemy.types import DateTime, TypeDecorator
 
 #: Seconds a writer waits for another process (a backup, the command line) to let go.
 BUSY_SECONDS = 60
+
+#: What a unit that writes says first: one writer at a time, so that what it reads cannot go stale before it writes.
+#: SQLAlchemy's own deferred BEGIN silently lost read-modify-writes on SQLite (measured, DESIGN 5), and PostgreSQL's
+#: READ COMMITTED loses them the same way. Its lock is of our schema alone and ends with the transaction.
+_ONE_WRITER = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(1819307886, current_schema()::regnamespace::oid::int)",
+}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -66,15 +74,13 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A unit of work that writes. It takes the write lock first, so what it reads cannot go stale."""
         with self.engine.connect() as connection:
-            if self.is_sqlite:
-                # SQLAlchemy's own deferred BEGIN silently lost read-modify-writes (measured, DESIGN 5).
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(_ONE_WRITER[self.url.get_backend_name()])
             with Session(bind=connection, expire_on_commit=False, autoflush=True) as session:
                 yield session
                 session.flush()
@@ -93,8 +99,7 @@ class Database:
     def migrating(self) -> Iterator[Connection]:
         """One transaction around a whole migration: a killed upgrade leaves the old version."""
         with self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(_ONE_WRITER[self.url.get_backend_name()])
             yield connection
             connection.commit()
 
@@ -108,18 +113,21 @@ class Database:
         return True
 
     def backup(self, target: Path) -> None:
-        """A consistent copy while others write (SQLite only); an existing ``target`` is refused."""
+        """A consistent copy while others write (SQLite only); it has its name only once it is whole.
+
+        Raises ValueError when ``target`` exists or cannot be written.
+        """
         if not self.is_sqlite:
             raise ValueError("for PostgreSQL use pg_dump: monitor backs up SQLite files only")
         if target.exists():
             raise ValueError(f"{target} exists already; name a new file, nothing was written")
-        source = sqlite3.connect(str(self.url.database))
-        copy = sqlite3.connect(str(target))
+        part = target.with_name(f"{target.name}.part")
         try:
-            source.backup(copy)
-        finally:
-            copy.close()
-            source.close()
+            part.unlink(missing_ok=True)  # a backup that was killed left it
+            _copy(str(self.url.database), part)
+            part.rename(target)
+        except (OSError, sqlite3.Error) as error:
+            raise ValueError(f"{target} cannot be written: {error}") from error
 
     def problems(self) -> list[str]:
         """What the engine itself finds wrong with the stored data; empty when sound."""
@@ -138,6 +146,11 @@ def _orphans(session: Session) -> list[Any]:
     return list(session.execute(text("PRAGMA foreign_key_check")))
 
 
+def _copy(database: str, target: Path) -> None:
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+
+
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
@@ -150,5 +163,16 @@ def _sqlite_engine(url: str) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
+
+    return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        connection.commit()
 
     return engine

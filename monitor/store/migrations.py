@@ -57,7 +57,9 @@ def require(database: Database) -> None:
         raise SchemaMismatch("the database is empty; run `monitor db upgrade` first")
     if not _known(found):
         raise SchemaMismatch(_newer(found))
-    raise SchemaMismatch(f"the database is at version {found} and this program needs {head()}; run `monitor db upgrade`")
+    raise SchemaMismatch(
+        f"the database is at version {found} and this program needs {head()}; run `monitor db upgrade`"
+    )
 
 
 def _newer(found: str) -> str:
@@ -69,17 +71,19 @@ def _newer(found: str) -> str:
 
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the database to this code's version, all or nothing. Returns (from, to). Raises SchemaMismatch."""
-    before = current(database)
-    if before is not None and not _known(before):
-        raise SchemaMismatch(_newer(before))
-    if before is None:
-        _refuse_foreign(database)
     with database.migrating() as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
+        if before is None:
+            _refuse_foreign(connection)
+        elif not _known(before):
+            raise SchemaMismatch(_newer(before))
         command.upgrade(_alembic(connection), "head")
     return before, head()
 
 
-def _refuse_foreign(database: Database) -> None:
-    tables = inspect(database.engine).get_table_names()
+def _refuse_foreign(connection: Connection) -> None:
+    tables = inspect(connection).get_table_names()
     if tables:
-        raise SchemaMismatch(f"the database holds tables of something else ({', '.join(tables[:3])}); name an empty one")
+        raise SchemaMismatch(
+            f"the database holds tables of something else ({', '.join(tables[:3])}); name an empty one"
+        )
