@@ -275,6 +275,13 @@ def test_s2_junk_means_the_usual_back_off(server, make, value):
     assert NOON + timedelta(seconds=60) <= error.retry_at <= NOON + timedelta(seconds=120)
 
 
+def test_a_429_without_a_word_pauses_the_host_at_once(server, make):
+    fetcher = make()
+    failure(fetcher, server.on("/a", reply(429)))
+    assert isinstance(failure(fetcher, server.on("/b", reply(200, b"x"))), HostPaused)
+    assert server.paths() == ["/a"]
+
+
 def test_s3_the_breaker_opens_once_and_a_trial_closes_it(server, make, clock):
     url = server.on("/a", *[reply(503)] * 4, reply(200, b"well again"))
     fetcher = make()
@@ -642,6 +649,7 @@ def test_s43_robots_that_cannot_be_read_means_not_now(server, make, clock, answe
     fetcher = make(deadline_seconds=0.6)
     error = failure(fetcher, url)
     assert error.retry_at is not None
+    assert fetcher.hosts[server.key].failures == 1
     for n in range(20):
         assert isinstance(failure(fetcher, server.on(f"/{n}", reply(200, b"x"))), HostPaused)
     assert server.paths(robots=True) == ["/robots.txt"], "asked once, not once a page"
