@@ -23,22 +23,29 @@ def by_slug(session: Session, slug: str) -> Source | None:
     return session.scalars(select(Source).where(Source.slug == slug)).first()
 
 
-def due(session: Session, now: datetime, kinds: Collection[SourceKind], limit: int) -> list[Source]:
-    """Active sources of ``kinds`` whose time has come and that nobody holds, most overdue first."""
+def due(
+    session: Session,
+    now: datetime,
+    since: datetime,
+    kinds: Collection[SourceKind],
+    only: Collection[int] | None,
+    limit: int,
+) -> list[int]:
+    """Ids of active sources that were due at ``since`` and that nobody holds ``now``, most overdue first."""
     rows = (
-        select(Source)
-        .where(Source.active, Source.kind.in_(kinds), Source.next_check_at <= now, _free(now))
+        select(Source.id)
+        .where(Source.active, Source.kind.in_(kinds), Source.next_check_at <= since, _free(now))
         .order_by(Source.next_check_at, Source.id)
         .limit(limit)
     )
-    return list(session.scalars(rows))
+    return list(session.scalars(rows if only is None else rows.where(Source.id.in_(only))))
 
 
 def claim(session: Session, ids: Sequence[int], owner: str, now: datetime) -> list[Source]:
     """Take those of ``ids`` that are still free; the conditional update decides who won."""
     won = session.scalars(
         update(Source)
-        .where(Source.id.in_(ids), Source.next_check_at <= now, _free(now))
+        .where(Source.id.in_(ids), _free(now))
         .values(claimed_by=owner, claimed_until=now + LEASE)
         .returning(Source.id)
     )
@@ -71,6 +78,15 @@ def release_all(session: Session, owner: str) -> None:
 def make_due(session: Session, ids: Collection[int], now: datetime) -> None:
     if ids:
         session.execute(update(Source).where(Source.id.in_(ids), Source.active).values(next_check_at=now))
+
+
+def bring_forward(session: Session, kind: SourceKind, latest: datetime) -> None:
+    """Read the sources of a kind no later than ``latest``."""
+    session.execute(
+        update(Source)
+        .where(Source.kind == kind, Source.active, Source.next_check_at > latest)
+        .values(next_check_at=latest)
+    )
 
 
 def due_ids(session: Session, watch_ids: Collection[str] | None) -> list[int]:

@@ -24,7 +24,7 @@ from monitor.workflow import cadence, propose, quarantine, record
 from monitor.workflow.context import Context
 from monitor.workflow.fetching import fetch_bulk
 from monitor.workflow.killpoints import killpoint
-from monitor.workflow.reading import Reading
+from monitor.workflow.reading import Reading, stored
 from monitor.workflow.record import Pass, Recorded
 
 HISTORY = "bill_history.csv"
@@ -97,10 +97,10 @@ def _for_newcomers(context: Context, source: Source) -> Bulk | None:
     with context.database.reading() as session:
         if source.session is None or source.snapshot_id is None:
             return None
-        if all(bill.feed_asked_at is not None for bill in bills.watched(session, source.session)):
+        if all(bill.session != source.session for bill in bills.unasked(session)):
             return None
-        body = snapshots.body_of(session, source.snapshot_id)
-    return Bulk(source.session, {}, _all(body), whole=True)
+        body = stored(session, source.snapshot_id)
+    return Bulk(source.session, {}, _all(body), whole=True) if body is not None else None
 
 
 def _all(body: bytes) -> dict[str, tuple[list[Row], list[Row]]]:
@@ -129,7 +129,7 @@ def _body_before(context: Context, source: Source) -> bytes | None:
     if source.snapshot_id is None:
         return None
     with context.database.reading() as session:
-        return snapshots.body_of(session, source.snapshot_id)
+        return stored(session, source.snapshot_id)
 
 
 def _check_session(found: str, before: str | None, today: date) -> None:
@@ -158,6 +158,7 @@ def enter(session: Session, at: Pass, source: Source, captured: Captured) -> Rec
         fingerprint = extractor.fingerprint(captured.history.body)
         snapshot = record.keep(session, source, captured.history, Reading(Verdict.OK, fingerprint=fingerprint))
     recorded = Recorded([], [])
+    _not_begun(session, at)
     if bulk is None:
         return recorded
     source.session = bulk.session
@@ -169,6 +170,14 @@ def enter(session: Session, at: Pass, source: Source, captured: Captured) -> Rec
         recorded += _bill(session, at, source, snapshot, bill, bill_actions(was), bill_actions(now), known[bill.id])
     _read_pages_of(session, at, recorded)
     return recorded
+
+
+def _not_begun(session: Session, at: Pass) -> None:
+    """Before its session begins a bill has no history: its first rows will be news, whichever file brings them."""
+    for bill in bills.unasked(session):
+        if bill.session > sessions.current(at.today).identifier:
+            bill.feed_asked_at = at.now
+            bill.first_read_at = bill.first_read_at or at.now
 
 
 def _concerned(bulk: Bulk, bill: Bill) -> bool:
@@ -223,7 +232,7 @@ def _read_pages_of(session: Session, at: Pass, recorded: Recorded) -> None:
     """The status page is richer: read it for every bill that has news."""
     ids = dict.fromkeys(change.bill_id for change in recorded.changes if change.bill_id is not None)
     pages = [sources.page_of(session, session.get_one(Bill, bill_id).key) for bill_id in ids]
-    sources.make_due(session, [page.id for page in pages if page is not None], at.now)
+    sources.make_due(session, [page.id for page in pages if page is not None], at.began)
 
 
 def fail(context: Context, session: Session, at: Pass, source: Source, captured: Captured) -> list[Proposal]:

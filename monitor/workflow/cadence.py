@@ -22,14 +22,22 @@ _FIRST_RETRY = timedelta(minutes=10)
 _LAST_RETRY = timedelta(hours=12)
 
 
-def interval(config: Config, kind: SourceKind, today: date, bill: BillKey | None, stage: Stage | None) -> timedelta:
-    """How long a good read of this source holds."""
+def interval(
+    config: Config,
+    kind: SourceKind,
+    today: date,
+    bill: BillKey | None = None,
+    stage: Stage | None = None,
+    *,
+    by_feed: bool = False,
+) -> timedelta:
+    """How long a good read of this source holds. ``by_feed`` says that the bulk files speak for this bill."""
     pace = config.cadence.of(kind)
     if bill is not None and _is_settled(bill, stage, today):
         return pace.settled
     if not _busy(today):
         return pace.out_of_session
-    if kind is SourceKind.BILL_PAGE and config.sources.bill_feed and _in_feed(bill, today):
+    if by_feed and config.sources.bill_feed and _in_feed(bill, today):
         crosscheck: timedelta = config.cadence.crosscheck
         return crosscheck
     return pace.in_session

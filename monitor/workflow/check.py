@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -19,13 +19,13 @@ from monitor.fetch.client import Fetcher
 from monitor.fetch.errors import FetchError, FetchStopped, HostPaused
 from monitor.model.legislature import Record, Stage
 from monitor.model.tracking import NotModified, Page, SourceKind, Validators, Verdict
-from monitor.store import bills, snapshots, sources
+from monitor.store import bills, sources
 from monitor.store.schema import Bill, ChangeRow, Proposal, Run, Snapshot, Source, Watch
 from monitor.workflow import bulk, cadence, notices, quarantine, record
 from monitor.workflow.context import Context
 from monitor.workflow.fetching import fetch, open_fetcher, store_hosts
 from monitor.workflow.killpoints import killpoint
-from monitor.workflow.reading import Baseline, Reading, again, doubt, read, same_at_a_glance
+from monitor.workflow.reading import Baseline, Reading, again, doubt, read, same_at_a_glance, stored
 from monitor.workflow.record import Pass, Recorded
 from monitor.workflow.upkeep import upkeep
 
@@ -79,50 +79,60 @@ def check(
     Never raises for a source that fails: its failure is recorded and told. Stops between sources when asked to.
     """
     killpoint("check_start")
-    run_id = _begin(context, everything, watches)
+    errand = _begin(context, everything, watches)
     report = CheckReport()
     with open_fetcher(context) as fetcher:
         try:
             for kinds in _ROUNDS:
-                _round(context, fetcher, run_id, kinds, report, progress)
+                _round(context, fetcher, errand, kinds, report, progress)
         finally:
             report.requests = fetcher.requests
-            _finish(context, fetcher, run_id, report)
+            _finish(context, fetcher, errand, report)
     return report
 
 
-def _begin(context: Context, everything: bool, watches: Collection[str] | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One pass: its run, when it began, and the sources it is limited to (None for no limit).
+
+    What falls due after it began is left to the next pass, so that a pass ends.
+    """
+
+    run_id: int
+    began: datetime
+    only: Collection[int] | None
+
+
+def _begin(context: Context, everything: bool, watches: Collection[str] | None) -> Errand:
     now = context.now()
     with context.database.transaction() as session:
-        if everything or watches is not None:
-            sources.make_due(session, sources.due_ids(session, watches), now)
+        asked = sources.due_ids(session, watches) if everything or watches is not None else []
+        sources.make_due(session, asked, now)
         run = Run(started_at=now, counts={})
         session.add(run)
         session.flush()
-        return run.id
+        return Errand(run.id, now, asked if watches is not None else None)
 
 
 def _round(
     context: Context,
     fetcher: Fetcher,
-    run_id: int,
+    errand: Errand,
     kinds: Collection[SourceKind],
     report: CheckReport,
     progress: Callable[[int, int], None],
 ) -> None:
-    tried: set[int] = set()
     while not context.stopping():
-        claimed = _claim(context, kinds, tried)
+        claimed = _claim(context, errand, kinds)
         if not claimed:
             return
         killpoint("after_claim")
-        tried |= {source.id for source in claimed}
         if SourceKind.BILL_FEED in kinds:
             for source in claimed:
-                _read_bulk(context, fetcher, run_id, source, report)
+                _read_bulk(context, fetcher, errand, source, report)
         else:
-            _record(context, run_id, [_capture(context, fetcher, source) for source in claimed], report)
-        progress(report.checked, report.checked + _waiting(context, kinds))
+            _record(context, errand, [_capture(context, fetcher, source) for source in claimed], report)
+        progress(report.checked, report.checked + _waiting(context, errand, kinds))
 
 
 def _batch(context: Context) -> int:
@@ -130,25 +140,26 @@ def _batch(context: Context) -> int:
     return 3 if context.config.manners.interval_seconds else 64
 
 
-def _claim(context: Context, kinds: Collection[SourceKind], tried: set[int]) -> list[Source]:
+def _claim(context: Context, errand: Errand, kinds: Collection[SourceKind]) -> list[Source]:
     now = context.now()
     with context.database.transaction() as session:
-        ids = [source.id for source in sources.due(session, now, kinds, _batch(context)) if source.id not in tried]
+        ids = sources.due(session, now, errand.began, kinds, errand.only, _batch(context))
         return sources.claim(session, ids, context.owner, now) if ids else []
 
 
-def _waiting(context: Context, kinds: Collection[SourceKind]) -> int:
+def _waiting(context: Context, errand: Errand, kinds: Collection[SourceKind]) -> int:
     with context.database.reading() as session:
-        return len(sources.due(session, context.now(), kinds, 10_000))
+        return len(sources.due(session, context.now(), errand.began, kinds, errand.only, 10_000))
 
 
-def _pass(context: Context, run_id: int) -> Pass:
+def _pass(context: Context, errand: Errand) -> Pass:
     terms = {watch.id: watch for watch in context.config.watches()}
 
     def concerns(watch_id: str, title: str) -> bool:
         return watch_id not in terms or terms[watch_id].concerns(title)
 
-    return Pass(run_id, context.config.milestones.table, concerns, context.now(), context.today())
+    table = context.config.milestones.table
+    return Pass(errand.run_id, errand.began, table, concerns, context.now(), context.today())
 
 
 def validators_of(context: Context, source: Source) -> Validators | None:
@@ -192,29 +203,28 @@ def _before(context: Context, source: Source, kind: SourceKind) -> Record | None
     if source.snapshot_id is None:
         return None
     with context.database.reading() as session:
-        body = snapshots.body_of(session, source.snapshot_id)
-        snapshot = session.get_one(Snapshot, source.snapshot_id)
-        content_type = snapshot.content_type
-    return again(kind, body, source.url, content_type)
+        body = stored(session, source.snapshot_id)
+        content_type = session.get_one(Snapshot, source.snapshot_id).content_type
+    return again(kind, body, source.url, content_type) if body is not None else None
 
 
-def _record(context: Context, run_id: int, captures: Sequence[Capture], report: CheckReport) -> None:
+def _record(context: Context, errand: Errand, captures: Sequence[Capture], report: CheckReport) -> None:
     """T2. Reads that differ get a transaction each; the quiet ones share one."""
     quiet = [one for one in captures if one.reading is not None and not one.reading.changed and _good(one.reading)]
-    _write(context, run_id, quiet, report)
+    _write(context, errand, quiet, report)
     for capture in captures:
         if not any(capture is one for one in quiet):
-            _write(context, run_id, [capture], report)
+            _write(context, errand, [capture], report)
 
 
 def _good(reading: Reading) -> bool:
     return reading.verdict in (Verdict.OK, Verdict.NOT_MODIFIED)
 
 
-def _write(context: Context, run_id: int, captures: Sequence[Capture], report: CheckReport) -> None:
+def _write(context: Context, errand: Errand, captures: Sequence[Capture], report: CheckReport) -> None:
     if not captures:
         return
-    at = _pass(context, run_id)
+    at = _pass(context, errand)
     done: list[tuple[str, Recorded]] = []
     with context.database.transaction() as session:
         for capture in captures:
@@ -228,9 +238,9 @@ def _write(context: Context, run_id: int, captures: Sequence[Capture], report: C
             tally(session, report, outcome, recorded)
 
 
-def _read_bulk(context: Context, fetcher: Fetcher, run_id: int, source: Source, report: CheckReport) -> None:
+def _read_bulk(context: Context, fetcher: Fetcher, errand: Errand, source: Source, report: CheckReport) -> None:
     captured = bulk.capture(context, fetcher, source, validators_of(context, source))
-    at = _pass(context, run_id)
+    at = _pass(context, errand)
     with context.database.transaction() as session:
         held = sources.held(session, source.id, context.owner)
         if held is None:
@@ -249,10 +259,19 @@ def _settle_bulk(
         return _settle_error(context, session, at, source, captured.error), Recorded([], [])
     _count_pass(source, Reading(captured.verdict), captured.history)
     if captured.verdict not in (Verdict.OK, Verdict.NOT_MODIFIED):
-        return "failed", Recorded([], bulk.fail(context, session, at, source, captured))
+        made = bulk.fail(context, session, at, source, captured)
+        _without_feed(context, session, at, source)
+        return "failed", Recorded([], made)
     recorded = bulk.enter(session, at, source, captured)
     good(context, session, at, source)
     return ("changed" if recorded.changes else "unchanged"), recorded
+
+
+def _without_feed(context: Context, session: Session, at: Pass, source: Source) -> None:
+    """While the bulk files cannot be read nobody says which pages have news: they are read at their own pace."""
+    if source.kind == SourceKind.BILL_FEED and source.failures >= context.config.notices.fail_after:
+        pace = context.config.cadence.of(SourceKind.BILL_PAGE).in_session
+        sources.bring_forward(session, SourceKind.BILL_PAGE, at.now + pace)
 
 
 def settle(context: Context, session: Session, at: Pass, source: Source, capture: Capture) -> tuple[str, Recorded]:
@@ -289,7 +308,9 @@ def good(context: Context, session: Session, at: Pass, source: Source) -> None:
     if bill is not None:
         bill.page_read_at = at.now
     stage = Stage(bill.stage) if bill is not None and bill.stage else None
-    gap = cadence.interval(context.config, SourceKind(source.kind), at.today, key, stage)
+    # A bill in neither the bulk files nor on a page is not introduced yet: the files will say when it is.
+    by_feed = bill is not None and (bill.in_feed or source.snapshot_id is None)
+    gap = cadence.interval(context.config, SourceKind(source.kind), at.today, key, stage, by_feed=by_feed)
     sources.release(source, at.now + cadence.spread(gap, random.Random()))
 
 
@@ -319,10 +340,9 @@ def _settle_error(context: Context, session: Session, at: Pass, source: Source, 
         # The host wants a pause, or we are stopping: no request was made and the source is not to blame.
         sources.release(source, max(error.retry_at or at.now, at.now + timedelta(seconds=1)))
         return "blocked" if isinstance(error, HostPaused) else "postponed"
-    record.failed(source, error.verdict, str(error), at.now)
+    record.failed(source, error.verdict, str(error), at.now, of_host=error.host_fault)
     source.requests += 1
-    if error.host_fault:
-        source.outage_since = None  # the host has a notice of its own
+    _without_feed(context, session, at, source)
     wait = at.now + cadence.retry(source.failures, random.Random())
     sources.release(source, cadence.next_read(wait, error.retry_at))
     log.warning("source_failed", source=source.slug, verdict=error.verdict, error=str(error))
@@ -357,9 +377,9 @@ def _change_json(session: Session, change: ChangeRow) -> dict[str, Any]:
     }
 
 
-def _finish(context: Context, fetcher: Fetcher, run_id: int, report: CheckReport) -> None:
+def _finish(context: Context, fetcher: Fetcher, errand: Errand, report: CheckReport) -> None:
     """The calendar's pass, host states, notices to our own people, and the run's end."""
-    at = _pass(context, run_id)
+    at = _pass(context, errand)
     with context.database.transaction() as session:
         store_hosts(session, fetcher)
         sources.release_all(session, context.owner)
@@ -370,7 +390,7 @@ def _finish(context: Context, fetcher: Fetcher, run_id: int, report: CheckReport
         report.proposals = _still_pending(session, report.proposals)
         notices.outages(session, context.config, at.now)
         notices.announce_proposals(session, context.config, at.now)
-        run = session.get_one(Run, run_id)
+        run = session.get_one(Run, errand.run_id)
         run.finished_at = context.now()
         run.counts = {name: value for name, value in report.as_json().items() if isinstance(value, int)}
     killpoint("after_notice_commit")

@@ -32,6 +32,7 @@ class Pass:
     """What the recording of one read needs to know about the pass it belongs to."""
 
     run_id: int
+    began: datetime
     policy: propose.Policy
     concerns: propose.Concerns
     now: datetime
@@ -285,9 +286,13 @@ def unchanged(source: Source, now: datetime) -> None:
     source.last_read_at = source.last_good_at = now
 
 
-def failed(source: Source, verdict: Verdict, message: str, now: datetime) -> None:
-    """A read that cannot be believed. The baseline stays; silence is never "no change"."""
+def failed(source: Source, verdict: Verdict, message: str, now: datetime, *, of_host: bool = False) -> None:
+    """A read that cannot be believed. The baseline stays; silence is never "no change".
+
+    An outage ``of_host`` has a notice of its own and does not count as this source's.
+    """
     source.verdict, source.error = verdict, message[:2000]
     source.failures += 1
     source.last_read_at = now
-    source.outage_since = source.outage_since or now
+    if not of_host:
+        source.outage_since = source.outage_since or now

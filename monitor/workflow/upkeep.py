@@ -16,8 +16,9 @@ from monitor.interpret.sentences import plain_day
 from monitor.model.legislature import ActionRow, StageReading
 from monitor.model.tracking import ChangeKind, SourceKind
 from monitor.store import bills, proposals
-from monitor.store.schema import Action, Bill, Evidence, Proposal, Snapshot, Source
+from monitor.store.schema import Action, Bill, Evidence, Proposal, Run, Snapshot, Source
 from monitor.workflow import propose, record
+from monitor.workflow.context import EASTERN
 from monitor.workflow.record import Pass, Recorded
 
 #: Servers behind a load balancer take turns with older copies: a row must stay away this long to be gone.
@@ -28,19 +29,28 @@ DISAGREE_AFTER = timedelta(days=3)
 
 
 def upkeep(session: Session, at: Pass, config: Config) -> Recorded:
-    """One pass over what the calendar may have moved. Cheap when it has moved nothing."""
+    """What the calendar may have moved. Once a day, but for rows that stay away."""
     recorded = _vanished(session, at)
-    for bill in bills.stage_read_before(session, at.today):
-        recorded.proposals += _new_day(session, at, bill)
+    if not _is_new_day(session, at):
+        return recorded
+    stale = bills.stage_read_before(session, at.today)
+    ledgers = bills.ledgers(session, [bill.id for bill in stale])
+    for bill in stale:
+        recorded.proposals += _new_day(session, at, bill, ledgers[bill.id])
     recorded.proposals += _disagreements(session, at)
     recorded.proposals += _lone_acts(session, at)
     recorded.proposals += _quiet(session, at, config)
     return recorded
 
 
-def _new_day(session: Session, at: Pass, bill: Bill) -> list[Proposal]:
+def _is_new_day(session: Session, at: Pass) -> bool:
+    """Whether no pass has finished yet on this day, Connecticut's."""
+    last = session.scalars(select(Run.finished_at).where(Run.finished_at.is_not(None)).order_by(Run.id.desc())).first()
+    return last is None or last.astimezone(EASTERN).date() < at.today
+
+
+def _new_day(session: Session, at: Pass, bill: Bill, ledger: Sequence[Action]) -> list[Proposal]:
     """The same rows on a new day: the bill may have died, its hearing may be over, the governor's time may be up."""
-    ledger = bills.ledger(session, bill.id)
     standing = [action for action in ledger if not action.gone]
     before, yesterday = record.stage_of(bill), bill.stage_on or at.today
     now = record.restage(bill, standing, at.today)
@@ -127,23 +137,28 @@ def _disagreements(session: Session, at: Pass) -> list[Proposal]:
     feed = session.scalars(
         select(Source).where(Source.kind == SourceKind.BILL_FEED, Source.active, Source.last_good_at.is_not(None))
     ).first()
-    old = at.now - DISAGREE_AFTER
-    alone = select(Action).where(
-        Action.in_feed != Action.in_page,
-        Action.removed_at.is_(None),
-        Action.gone.is_(False),
-        Action.first_seen_at < old,
+    if feed is None:
+        return []
+    alone = (
+        select(Action, Bill)
+        .join(Bill, Bill.id == Action.bill_id)
+        .where(
+            Bill.session == feed.session,
+            Bill.in_feed,
+            Bill.page_read_at.is_not(None),
+            Action.in_feed != Action.in_page,
+            Action.removed_at.is_(None),
+            Action.gone.is_(False),
+            Action.first_seen_at < at.now - DISAGREE_AFTER,
+        )
     )
-    made = []
-    for action in session.scalars(alone):
-        bill = session.get_one(Bill, action.bill_id)
-        if feed is not None and _other_channel_read(bill, feed, action):
-            made.append(_disagreement(session, at, bill, action))
+    rows = [(action, bill) for action, bill in session.execute(alone) if _other_channel_read(bill, feed, action)]
+    made = [_disagreement(session, at, bill, action) for action, bill in rows]
     return [proposal for proposal in made if proposal is not None]
 
 
 def _other_channel_read(bill: Bill, feed: Source, action: Action) -> bool:
-    if not bill.in_feed or bill.session != feed.session or classify(action.description).phrase == "unclassified":
+    if classify(action.description).phrase == "unclassified":
         return False
     other = bill.page_read_at if action.in_feed else feed.last_changed_at
     return other is not None and other > action.first_seen_at + DISAGREE_AFTER
