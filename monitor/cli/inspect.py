@@ -49,8 +49,10 @@ def stage(
         fail(f"--as-of {as_of!r} is not a day; write it as 2025-06-10", 2)
 
     def read(line: str) -> dict[str, Any]:
-        key, actions = _bill(json.loads(line))
-        return reading_as_json(key.session, key.identifier, read_stage(key, actions, day))
+        given = json.loads(line)
+        key, actions = _bill(given)
+        # The bill as it was named: whoever asked finds their own spelling again.
+        return reading_as_json(str(given["session"]), str(given["identifier"]), read_stage(key, actions, day))
 
     _each_line(read)
 
