@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from monitor.model.legislature import ActionRow, BillKey
@@ -25,6 +25,12 @@ def watched(session: Session, legislative_session: str | None = None) -> list[Bi
     )
 
 
+def unasked(session: Session) -> list[Bill]:
+    """Watched bills that no good bulk file has been asked about yet."""
+    ids = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
+    return list(session.scalars(select(Bill).where(Bill.feed_asked_at.is_(None), Bill.id.in_(ids)).order_by(Bill.id)))
+
+
 def ledger(session: Session, bill_id: int) -> list[Action]:
     """Every action ever seen, in history order; the removed ones too."""
     return list(session.scalars(select(Action).where(Action.bill_id == bill_id).order_by(Action.position, Action.id)))
@@ -40,6 +46,11 @@ def ledgers(session: Session, bill_ids: Collection[int]) -> dict[int, list[Actio
         for action in session.scalars(rows):
             found[action.bill_id].append(action)
     return found
+
+
+def leave_feed(session: Session, new_session: str) -> None:
+    """The bulk files have turned to ``new_session`` and verify no other session's bills any more."""
+    session.execute(update(Bill).where(Bill.session != new_session).values(in_feed=False))
 
 
 def history(actions: list[Action]) -> tuple[ActionRow, ...]:

@@ -161,6 +161,8 @@ def enter(session: Session, at: Pass, source: Source, captured: Captured) -> Rec
     _not_begun(session, at)
     if bulk is None:
         return recorded
+    if source.session not in (None, bulk.session):
+        recorded.proposals += _new_session(session, at, source, snapshot, bulk.session)
     source.session = bulk.session
     touched = [bill for bill in bills.watched(session, bulk.session) if _concerned(bulk, bill)]
     known = bills.ledgers(session, [bill.id for bill in touched])
@@ -178,6 +180,22 @@ def _not_begun(session: Session, at: Pass) -> None:
         if bill.session > sessions.current(at.today).identifier:
             bill.feed_asked_at = at.now
             bill.first_read_at = bill.first_read_at or at.now
+
+
+def _new_session(session: Session, at: Pass, source: Source, snapshot: Snapshot | None, name: str) -> list[Proposal]:
+    """Bills do not carry over: the files speak for the old session's no more, and somebody must name the new ones."""
+    bills.leave_feed(session, name)
+    reason = (
+        f"The bulk files of the {name} session have appeared. Which of its bills should be watched, for which issue?"
+    )
+    evidence = Evidence(
+        url=source.url,
+        quote=f"sess_year {name}",
+        first_seen_at=at.now,
+        snapshot_sha256=snapshot.sha256 if snapshot else None,
+    )
+    made = propose.review(session, f"session:{name}", reason, [evidence], at.now, source=source)
+    return [made] if made is not None else []
 
 
 def _concerned(bulk: Bulk, bill: Bill) -> bool:
