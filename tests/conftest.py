@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+# pytest finds its hooks and fixtures by name in this module.
+from tests.accepting import expectation, pytest_addoption, pytest_configure
+
+__all__ = ["expectation", "pytest_addoption", "pytest_configure"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
