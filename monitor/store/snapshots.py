@@ -41,33 +41,44 @@ def _dictionary(base: bytes | None) -> zstandard.ZstdCompressionDict | None:
     return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
+class DamagedError(ValueError):
+    """A saved page is no longer what was received."""
+
+
 def body_of(session: Session, snapshot_id: int) -> bytes:
-    """The exact bytes as received. Raises ValueError when the store no longer holds what it hashed."""
+    """The exact bytes as received. Raises DamagedError when the store no longer holds what it hashed."""
     snapshot = session.get_one(Snapshot, snapshot_id)
-    base = _stored(session, snapshot.base_id) if snapshot.base_id else None
-    body = unpack(snapshot.body, base)
-    if sha256(body) != snapshot.sha256:
-        raise ValueError(f"snapshot {snapshot_id} is damaged: its bytes no longer match {snapshot.sha256}")
+    return _whole(snapshot, body_of(session, snapshot.base_id) if snapshot.base_id else None)
+
+
+def _whole(snapshot: Snapshot, base: bytes | None) -> bytes:
+    try:
+        # Looked at first: a flipped bit here would ask for gigabytes.
+        size = zstandard.frame_content_size(snapshot.body)
+        body = unpack(snapshot.body, base) if size == snapshot.size else b""
+    except zstandard.ZstdError as error:
+        raise DamagedError(f"snapshot {snapshot.id} is damaged: {error}") from error
+    if len(body) != snapshot.size or sha256(body) != snapshot.sha256:
+        raise DamagedError(f"snapshot {snapshot.id} is damaged: its bytes no longer match {snapshot.sha256}")
     return body
 
 
-def _stored(session: Session, snapshot_id: int) -> bytes:
-    return unpack(session.get_one(Snapshot, snapshot_id).body, None)
-
-
-def _base_for(session: Session, source_id: int) -> Snapshot | None:
+def _base_for(session: Session, source_id: int) -> tuple[Snapshot | None, bytes | None]:
     newest_whole = (
         select(Snapshot)
         .where(Snapshot.source_id == source_id, Snapshot.base_id.is_(None), Snapshot.verdict == Verdict.OK)
         .order_by(Snapshot.id.desc())
     )
-    return session.scalars(newest_whole.limit(1)).first()
+    base = session.scalars(newest_whole.limit(1)).first()
+    try:
+        return base, _whole(base, None) if base is not None else None
+    except DamagedError:
+        return None, None  # what follows is stored whole and becomes the new base
 
 
 def add(session: Session, source: Source, page: Page, verdict: Verdict) -> Snapshot:
     """Keep one capture; a failed capture is evidence too, and never becomes anyone's base."""
-    base = _base_for(session, source.id)
-    base_body = unpack(base.body, None) if base else None
+    base, base_body = _base_for(session, source.id)
     packed = pack(page.body, base_body)
     if base is not None and len(packed) > _REBASE_SHARE * len(page.body):
         base, packed = None, pack(page.body, None)
@@ -123,7 +134,7 @@ def damaged(session: Session) -> list[str]:
     for snapshot_id in session.scalars(select(Snapshot.id).order_by(Snapshot.id)):
         try:
             body_of(session, snapshot_id)
-        except (ValueError, zstandard.ZstdError) as error:
-            found.append(f"snapshot {snapshot_id}: {error}")
+        except DamagedError as error:
+            found.append(str(error))
         session.expunge_all()
     return found

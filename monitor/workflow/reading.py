@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
+from sqlalchemy.orm import Session
+
 from monitor.diff import lost_most
 from monitor.extract.base import ExtractError
 from monitor.extract.registry import EXTRACTORS
 from monitor.model.legislature import Bill, Record
 from monitor.model.tracking import Page, SourceKind, Verdict
-from monitor.store.snapshots import sha256
+from monitor.store.snapshots import DamagedError, body_of, sha256
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +88,13 @@ def again(kind: SourceKind, body: bytes, url: str, content_type: str | None) -> 
     try:
         return EXTRACTORS[kind].extract(body, url=url, content_type=content_type)
     except ExtractError:
+        return None
+
+
+def stored(session: Session, snapshot_id: int) -> bytes | None:
+    """A stored body; None when it is damaged: then the ledger alone says what is new, and the next read heals it."""
+    try:
+        return body_of(session, snapshot_id)
+    except DamagedError as error:
+        log.error("snapshot_damaged", snapshot=snapshot_id, error=str(error), do="run: monitor db check")
         return None
