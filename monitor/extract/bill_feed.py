@@ -129,12 +129,16 @@ def _rows_of(bills: set[bytes], lines: list[bytes], body: bytes) -> dict[str, li
     """The rows of ``bills``, read alone where that is safe."""
     kept = [line for line in lines if line[:7] in bills or line[1:8] in bills]
     ended = body.endswith((b"\n", b"\r")) or kept[-1:] != lines[-1:]
-    if not kept or not all(map(_is_one_row, kept)):
-        return history_rows(body)
+    if len(lines) < 2 or not all(map(_is_one_row, kept)):  # a file without rows is refused
+        everything = history_rows(body)
+        return {bill: everything[bill] for bill in map(bytes.decode, bills) if bill in everything}
+    if not kept:
+        return {}
     try:
         return history_rows(b"\n".join([lines[0], *kept]) + (b"\n" if ended else b""))
     except ExtractError:
-        return history_rows(body)  # raises the same, and names the line as the file counts them
+        history_rows(body)  # raises the same, and names the line as the file counts them
+        raise
 
 
 def _differing(
