@@ -37,7 +37,7 @@ def root(
     context: typer.Context,
     config: ConfigOption = None,
     now: NowOption = None,
-    version: Annotated[  # noqa: ARG001  # acts through its callback
+    version: Annotated[  # acts through its callback
         bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:

@@ -59,11 +59,13 @@ def opened(
     now: str | None,
     *,
     fresh: bool = False,
+    unready: bool = False,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Context]:
     """Config, database and clock for one command. Every known trouble becomes words and an exit code.
 
-    ``fresh`` lets an empty database be made ready on the spot, for the commands that fill it.
+    ``fresh`` lets an empty database be made ready on the spot, for the commands that fill it. ``unready``
+    does not ask the database anything: the service waits until it answers.
     """
     from sqlalchemy.exc import DBAPIError
 
@@ -82,7 +84,8 @@ def opened(
         database = Database(settings.database_url)
         if fresh and migrations.current(database) is None:
             migrations.upgrade(database)
-        migrations.require(database)
+        if not unready:
+            migrations.require(database)
         yield Context(settings, database, _clock(now or shared.now), os.environ, stopping)
     except ConfigError as error:
         fail(str(error), USAGE)
