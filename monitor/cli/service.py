@@ -1,4 +1,4 @@
-"""``monitor run`` and ``monitor deliver``: the service, and its sending half by hand. ``monitor doctor`` looks it over."""
+"""``monitor run``, its sending half ``monitor deliver`` by hand, and ``monitor doctor``, which looks it over."""
 
 from __future__ import annotations
 
@@ -33,19 +33,28 @@ def run(context: typer.Context, config: ConfigOption = None, now: NowOption = No
 
     from monitor import schedule
     from monitor.cli.logs import configure
+    from monitor.store import migrations
     from monitor.systemd import Notifier, watchdog_seconds
+    from monitor.workflow.jobs import job_failing, job_recovered
     from monitor.workflow.sync import sync
 
     stop = threading.Event()
-    with opened(context, config, now, stopping=stop.is_set) as opening:
+    with opened(context, config, now, unready=True, stopping=stop.is_set) as opening:
         configure(logging.INFO)
-        sync(opening)
+
+        def prepare() -> None:
+            migrations.require(opening.database)
+            sync(opening)
+
         code = schedule.run(
             _jobs(opening),
             notify=Notifier.from_environ(os.environ),
             stop=stop,
             watchdog_seconds=watchdog_seconds(os.environ),
             healthy=opening.database.answers,
+            prepare=prepare,
+            on_failing=lambda job, times, error: job_failing(opening, job, times, error),
+            on_recovered=lambda job: job_recovered(opening, job),
             reload=lambda: _jobs(_reloaded(context, config, opening)),
         )
     raise typer.Exit(code)
@@ -76,11 +85,15 @@ def _jobs(opening: Context) -> Sequence[Job]:
     def tell(progress: Progress) -> None:
         send(opening, progress=lambda done: progress.touch())
 
+    def forget(progress: Progress) -> None:
+        prune(opening)
+        progress.touch()
+
     times = opening.config.schedule
     return [
         Job("check", read, every_seconds=times.tick_seconds),
         Job("deliver", tell, every_seconds=times.tick_seconds),
-        Job("prune", lambda progress: (prune(opening), progress.touch())[1], cron=times.prune),
+        Job("prune", forget, cron=times.prune),
     ]
 
 
@@ -94,11 +107,13 @@ def deliver(
 
     with opened(context, config, now) as opening, Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Sending", total=None)
-        report = send(opening, progress=lambda done: bar.update(task, completed=done))
+        report = send(opening, progress=lambda done: bar.update(task, completed=done), rested=True)
     if as_json_:
         as_json(report.as_json())
         return
-    counts = ", ".join(f"{getattr(report, name)} {name}" for name in ("retrying", "dead", "cancelled") if getattr(report, name))
+    counts = ", ".join(
+        f"{getattr(report, name)} {name}" for name in ("retrying", "dead", "cancelled") if getattr(report, name)
+    )
     typer.echo(f"{report.sent} sent{', ' + counts if counts else ''}.")
     for problem in report.problems[:20]:
         typer.echo(f"  {problem}")

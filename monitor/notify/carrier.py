@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from apprise import NotifyFormat
 from apprise.plugins.base import NotifyBase
 
 from monitor.model.messaging import Message, Outcome, OutcomeKind
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+
+def nothing() -> None:
+    """There is nothing to be done before the message is taken."""
 
 
 class Transport(Protocol):
-    """A channel that is open for sending. One conversation at a time; ``send`` never raises."""
+    """A channel that is open for sending. One conversation at a time; ``send`` never raises.
 
-    def send(self, message: Message) -> Outcome: ...
+    ``before_taken`` is called before the provider can have taken the message, as late as the protocol allows and
+    not at all if it comes to nothing before; if it raises, the provider does not get the message.
+    """
+
+    def send(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome: ...
 
     def close(self) -> None: ...
 
@@ -25,7 +31,7 @@ class Transport(Protocol):
 class Provider(Protocol):
     """Speaks one provider's protocol over a connection it keeps."""
 
-    def deliver(self, message: Message) -> Outcome: ...
+    def deliver(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome: ...
 
     def close(self) -> None: ...
 
@@ -59,13 +65,14 @@ class Carrier:
         self._lock = Lock()
         self._message: Message | None = None
         self._outcome: Outcome | None = None
+        self._before_taken: Callable[[], None] = nothing
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome:
         """Send ``message`` and say what became of it. Never raises."""
         if not message.text.strip():
             return Outcome(OutcomeKind.REFUSED, "the message has no text")
         with self._lock:
-            self._message, self._outcome = message, None
+            self._message, self._outcome, self._before_taken = message, None, before_taken
             try:
                 self._plugin.notify(body=message.text, title=message.subject, body_format=NotifyFormat.TEXT)
             except Exception as error:  # noqa: BLE001  # one bad message must not stop the others
@@ -82,5 +89,5 @@ class Carrier:
 
     def _deliver(self) -> bool:
         assert self._message is not None
-        self._outcome = self._provider.deliver(self._message)
+        self._outcome = self._provider.deliver(self._message, self._before_taken)
         return self._outcome.kind is OutcomeKind.SENT

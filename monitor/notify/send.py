@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
 
 from monitor.model.messaging import ChannelKind, Message, Outcome, OutcomeKind
-from monitor.notify.carrier import Carrier, Transport
+from monitor.notify.carrier import Carrier, Transport, nothing
 from monitor.notify.channels import validate_address
 from monitor.notify.email import MailServer, SmtpSettings
 from monitor.notify.slack import SlackHooks
@@ -26,10 +26,11 @@ class OtherServices:
         self._asset = AppriseAsset(async_mode=False, secure_logging=True)
         self._timeout = timeout
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome:
         """Never raises."""
         try:
             validate_address(ChannelKind.APPRISE, message.address)
+            before_taken()
             return self._notify(message)
         except ValueError as error:
             return Outcome(OutcomeKind.PERMANENT, str(error))

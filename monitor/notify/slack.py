@@ -7,7 +7,7 @@ follows no redirect, asks no proxy and reads no .netrc.
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPMessage
@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from urllib3.util import wait_for_read
 
 from monitor.model.messaging import Message, Outcome, OutcomeKind
+from monitor.notify.carrier import nothing
 from monitor.notify.channels import webhook
 from monitor.notify.clean import told
 from monitor.notify.deadline import Deadline, TlsContext, guarded, tls_context
@@ -103,11 +104,12 @@ class SlackHooks:
         self._connection: _Connection | None = None
         self._origin = ("", "")
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome:
         try:
             target = urlsplit(webhook(message.address, self._allowed))
         except ValueError as error:
             return Outcome(OutcomeKind.PERMANENT, str(error))
+        before_taken()
         self._deadline.start(self._timeout)
         try:
             return self._post(target, message)

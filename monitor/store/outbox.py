@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    SQLColumnExpression,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session, aliased, joinedload
 
-from monitor.model.messaging import DeliveryState
+from monitor.model.messaging import Cadence, DeliveryState
 from monitor.store.schema import Delivery, Issue, Notice, Subscription
 
 #: Long enough for the slowest message, short enough that a dead worker delays nobody much.
 LEASE = timedelta(minutes=2)
+
+#: Any number no other lock of this database has.
+_CLAIM_LOCK = 7132_2025
+
+_DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment]  # declared as a wider type
 
 
 def new_id() -> str:
@@ -24,9 +44,7 @@ def new_id() -> str:
 
 def audience(session: Session, issue: Issue) -> list[Subscription]:
     """Live subscriptions that asked for this issue, its topic, or everything."""
-    rows = session.scalars(
-        select(Subscription).where(Subscription.left_at.is_(None), Subscription.broken_at.is_(None))
-    )
+    rows = session.scalars(select(Subscription).where(Subscription.left_at.is_(None), Subscription.broken_at.is_(None)))
     return [one for one in rows if _wants(one, issue)]
 
 
@@ -45,9 +63,15 @@ def queue(session: Session, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def add_notice(
-    session: Session, kind: str, items: list[Any], recipients: Collection[tuple[str, str]], now: datetime
+    session: Session,
+    kind: str,
+    items: list[Any],
+    recipients: Collection[tuple[str, str]],
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
 ) -> Notice:
-    """A notice and one delivery for each (recipient name, channel)."""
+    """A notice and one delivery for each (recipient name, channel), due at once unless said otherwise."""
     notice = Notice(kind=kind, items=items, created_at=now)
     session.add(notice)
     session.flush()
@@ -59,7 +83,7 @@ def add_notice(
                 "notice_id": notice.id,
                 "recipient": name,
                 "channel": channel,
-                "due_at": now,
+                "due_at": due_at or now,
                 "created_at": now,
             }
             for name, channel in recipients
@@ -68,47 +92,86 @@ def add_notice(
     return notice
 
 
-def due(session: Session, now: datetime, limit: int) -> list[Delivery]:
-    """Deliveries whose time has come and that nobody is sending, oldest first."""
+def gathering(session: Session, kind: str, recipient: str, now: datetime) -> Notice | None:
+    """A notice to ``recipient`` that leaves only later and may still be added to."""
+    rows = (
+        select(Notice)
+        .join(Delivery, Delivery.notice_id == Notice.id)
+        .where(Notice.kind == kind, Delivery.recipient == recipient, Delivery.attempts == 0, Delivery.due_at > now)
+    )
+    return session.scalars(rows.order_by(Notice.id.desc())).first()
+
+
+#: Not yet sent, nor given up.
+_OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
+
+
+def one_claimer(session: Session) -> None:
+    """Let one process claim at a time, so that no message is split between two. SQLite's writers are alone anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK)))
+
+
+def due(session: Session, channel: str, now: datetime, limit: int) -> list[Delivery]:
+    """Deliveries of ``channel`` whose time has come and that nobody is sending, oldest first.
+
+    What follows a message that is being retried for the same subscriber waits behind it.
+    """
+    earlier = aliased(Delivery)
+    behind_a_retry = exists().where(
+        earlier.subscription_id == Delivery.subscription_id,
+        earlier.transition_id < Delivery.transition_id,
+        earlier.state.in_(_OPEN),
+        earlier.attempts > 0,
+    )
     rows = (
         select(Delivery)
-        .where(
-            Delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING]),
-            Delivery.due_at <= now,
-            or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < now),
-        )
+        .where(Delivery.channel == channel, Delivery.due_at <= now, _free(now), ~behind_a_retry)
         .options(joinedload(Delivery.subscription))
-        .order_by(Delivery.due_at, Delivery.created_at, Delivery.id)
+        .order_by(Delivery.due_at, Delivery.transition_id, Delivery.id)
         .limit(limit)
     )
     return list(session.scalars(rows))
 
 
+def _free(now: datetime) -> ColumnElement[bool]:
+    unclaimed = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < now)
+    return and_(Delivery.state.in_(_OPEN), unclaimed)
+
+
 def together(session: Session, lead: Delivery, now: datetime) -> list[Delivery]:
     """Everything that leaves in one message with ``lead``: its digest, or itself."""
     if lead.message_key is not None:
-        same = select(Delivery).where(Delivery.message_key == lead.message_key)
-        return list(session.scalars(same.order_by(Delivery.created_at, Delivery.id)))
-    if lead.subscription is None or lead.subscription.cadence == "immediate":
+        same = and_(Delivery.message_key == lead.message_key, Delivery.state.in_(_OPEN))
+    elif lead.subscription is None or lead.subscription.cadence == Cadence.IMMEDIATE:
         return [lead]
-    rows = select(Delivery).where(
-        Delivery.subscription_id == lead.subscription_id,
-        Delivery.state == DeliveryState.PENDING,
-        Delivery.message_key.is_(None),
-        Delivery.due_at <= now,
-    )
-    return list(session.scalars(rows.order_by(Delivery.created_at, Delivery.id)))
-
-
-def claim(session: Session, ids: Collection[str], key: str, owner: str, now: datetime) -> bool:
-    """Take a whole message or nothing of it."""
-    won = session.execute(
-        update(Delivery)
-        .where(
-            Delivery.id.in_(ids),
-            Delivery.state.in_([DeliveryState.PENDING, DeliveryState.SENDING]),
-            or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < now),
+    else:
+        same = and_(
+            Delivery.subscription_id == lead.subscription_id,
+            Delivery.state == DeliveryState.PENDING,
+            Delivery.message_key.is_(None),
+            Delivery.due_at <= now,
         )
+    return list(session.scalars(select(Delivery).where(same).order_by(Delivery.transition_id, Delivery.id)))
+
+
+def claim(session: Session, keys: Mapping[str, Collection[str]], owner: str, now: datetime) -> set[str]:
+    """Take messages: ``keys`` holds each one's key and its deliveries' ids. Returns the keys of those taken whole."""
+    single = [key for key, ids in keys.items() if list(ids) == [key]]
+    won = _claim(session, Delivery.id.in_(single), Delivery.id, owner, now) if single else set()
+    taken = {key for key in single if key in won}
+    for key, ids in keys.items():
+        if list(ids) != [key] and _claim(session, Delivery.id.in_(ids), literal(key), owner, now) == set(ids):
+            taken.add(key)
+    return taken
+
+
+def _claim(
+    session: Session, which: ColumnElement[bool], key: SQLColumnExpression[str], owner: str, now: datetime
+) -> set[str]:
+    won = session.scalars(
+        update(Delivery)
+        .where(which, _free(now))
         .values(
             state=DeliveryState.SENDING,
             message_key=key,
@@ -117,19 +180,63 @@ def claim(session: Session, ids: Collection[str], key: str, owner: str, now: dat
             attempts=Delivery.attempts + 1,
         )
         .returning(Delivery.id)
-    ).all()
-    return len(won) == len(ids)
+        .execution_options(synchronize_session=False)
+    )
+    return set(won)
 
 
-def mark(session: Session, key: str, owner: str, **values: Any) -> int:
-    """Record a message's outcome on all its deliveries, if ``owner`` still holds them."""
-    won = session.execute(
-        update(Delivery)
-        .where(Delivery.message_key == key, Delivery.claimed_by == owner, Delivery.state == DeliveryState.SENDING)
-        .values(claimed_by=None, claimed_until=None, **values)
-        .returning(Delivery.id)
-    ).all()
-    return len(won)
+#: Made once: a pass runs it for every message. The table and not the class, whose mapper would do as much again.
+_MARK = (
+    update(_DELIVERIES)
+    .where(
+        _DELIVERIES.c.message_key == bindparam("key"),
+        _DELIVERIES.c.claimed_by == bindparam("owner"),
+        _DELIVERIES.c.state == DeliveryState.SENDING,
+    )
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("state", "code", "error", "sent_at", "due_at", "attempts")}
+        | {"claimed_by": None, "claimed_until": None}
+    )
+)
+
+
+def mark(
+    session: Session,
+    key: str,
+    owner: str,
+    *,
+    state: DeliveryState,
+    code: int | None,
+    error: str,
+    sent_at: datetime | None,
+    due_at: datetime,
+    attempts: int,
+) -> bool:
+    """Record a message's outcome on all its deliveries. False if ``owner`` does not hold them any more."""
+    values = {"state": state, "code": code, "error": error, "sent_at": sent_at, "due_at": due_at, "attempts": attempts}
+    named = {f"new_{name}": value for name, value in values.items()}
+    done: CursorResult[Any] = session.connection().execute(_MARK, {"key": key, "owner": owner, **named})
+    return done.rowcount > 0
+
+
+def give_back(session: Session, keys: Collection[str], owner: str) -> None:
+    """Messages that were claimed and not tried: they are due as before, and a digest may still grow."""
+    untried = _DELIVERIES.c.attempts == 1
+    session.execute(
+        update(_DELIVERIES)
+        .where(
+            _DELIVERIES.c.message_key.in_(keys),
+            _DELIVERIES.c.claimed_by == owner,
+            _DELIVERIES.c.state == DeliveryState.SENDING,
+        )
+        .values(
+            state=DeliveryState.PENDING,
+            message_key=case((untried, None), else_=_DELIVERIES.c.message_key),
+            attempts=_DELIVERIES.c.attempts - 1,
+            claimed_by=None,
+            claimed_until=None,
+        )
+    )
 
 
 def cancel(session: Session, ids: Collection[str], why: str) -> None:
@@ -149,7 +256,5 @@ def break_subscription(session: Session, ids: Collection[str], why: str, now: da
     session.execute(
         update(Subscription).where(Subscription.id.in_(broken)).values(broken_at=now, broken_reason=why[:500])
     )
-    waiting = select(Delivery.id).where(
-        Delivery.subscription_id.in_(broken), Delivery.state == DeliveryState.PENDING
-    )
+    waiting = select(Delivery.id).where(Delivery.subscription_id.in_(broken), Delivery.state == DeliveryState.PENDING)
     cancel(session, list(session.scalars(waiting)), "the address refuses mail for good")

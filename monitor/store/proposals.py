@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
 from monitor.model.tracking import ProposalState
-from monitor.store.schema import ChangeRow, Evidence, Proposal, Snapshot, Transition
+from monitor.store.schema import ChangeRow, Evidence, Notice, Proposal, Snapshot, Transition
 
 
 def pending_of(session: Session, issue_id: str | None, subject: str) -> Proposal | None:
@@ -72,15 +72,19 @@ def unannounced(session: Session) -> list[Proposal]:
     return list(session.scalars(rows.options(selectinload(Proposal.evidence)).order_by(Proposal.id)))
 
 
+def announced(session: Session, ids: Collection[int], notice: Notice) -> None:
+    """Remember by which notice they were told; the first one counts."""
+    told = update(Proposal).where(Proposal.id.in_(ids), Proposal.notice_id.is_(None)).values(notice_id=notice.id)
+    session.execute(told)
+
+
 def decide(
     session: Session, proposal_id: int, version: int, state: ProposalState, by: str, reason: str, now: datetime
 ) -> bool:
     """The conditional update that says who won: True when this decision did."""
     won = session.execute(
         update(Proposal)
-        .where(
-            Proposal.id == proposal_id, Proposal.version == version, Proposal.state == ProposalState.PENDING
-        )
+        .where(Proposal.id == proposal_id, Proposal.version == version, Proposal.state == ProposalState.PENDING)
         .values(state=state, version=version + 1, decided_at=now, decided_by=by, decision_reason=reason)
         .returning(Proposal.id)
     ).first()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urljoin
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from monitor.config import Config
 from monitor.model.messaging import Announcement, AnnouncementKind, Cadence, Item, Quote, Sender
-from monitor.model.tracking import Status
+from monitor.model.tracking import ProposalState, Status
 from monitor.store.schema import Bill, Delivery, Evidence, Issue, Notice, Proposal, Transition
 from monitor.workflow.sync import bill_page_url
 
@@ -32,11 +33,24 @@ def sender_of(config: Config) -> Sender:
     )
 
 
-def announcement_of(config: Config, session: Session, group: Sequence[Delivery]) -> Announcement:
-    """What one message says: a transition, a digest of several, or a notice to our own people."""
+def sources_of(group: Sequence[Delivery]) -> tuple[object, ...]:
+    """What ``announcement_of`` makes its words from: equal for all who are told the same."""
+    lead = group[0]
+    subscription = lead.subscription
+    if subscription is None:
+        return lead.notice_id, lead.recipient
+    told = tuple((one.transition_id, one.created_at) for one in group)
+    return told, tuple(subscription.topics), tuple(subscription.issues), subscription.cadence
+
+
+def announcement_of(config: Config, session: Session, group: Sequence[Delivery]) -> Announcement | None:
+    """What one message says: a transition, a digest of several, or a notice to our own people.
+
+    None if the notice tells only of proposals that are settled by now.
+    """
     lead = group[0]
     if lead.notice is not None:
-        return _notice(config, session, lead.notice)
+        return _notice(config, session, lead.notice, lead.recipient)
     transitions = [delivery.transition for delivery in group if delivery.transition is not None]
     moved = any(one.from_status != one.to_status for one in transitions)
     cadence = Cadence(lead.subscription.cadence) if lead.subscription else Cadence.IMMEDIATE
@@ -86,16 +100,21 @@ def _quote(config: Config, session: Session, proposal: Proposal | None, evidence
     return Quote(evidence.quote, evidence.action_date, url)
 
 
-def _notice(config: Config, session: Session, notice: Notice) -> Announcement:
+def _notice(config: Config, session: Session, notice: Notice, recipient: str) -> Announcement | None:
     kind = AnnouncementKind(notice.kind)
     if kind is AnnouncementKind.PROPOSALS:
-        rows = [session.get_one(Proposal, proposal_id) for proposal_id in notice.items]
-        items = tuple(_proposal_item(config, session, row) for row in rows)
-        why = "You are named as a maintainer in config.yaml."
+        items = tuple(_proposal_item(config, session, row) for row in _waiting(session, notice))
     else:
         items = tuple(Item(**item) for item in notice.items)
-        why = "You are named as an operator in config.yaml."
-    return Announcement(kind=kind, items=items, created_at=notice.created_at, why=why)
+    role = recipient.partition(":")[0]
+    why = f"You are named as {'an operator' if role == 'operator' else 'a maintainer'} in config.yaml."
+    return Announcement(kind=kind, items=items, created_at=notice.created_at, why=why) if items else None
+
+
+def _waiting(session: Session, notice: Notice) -> list[Proposal]:
+    """A proposal superseded or decided before the notice leaves is no news to anybody."""
+    rows = select(Proposal).where(Proposal.id.in_(notice.items), Proposal.state == ProposalState.PENDING)
+    return list(session.scalars(rows.order_by(Proposal.id)))
 
 
 def _proposal_item(config: Config, session: Session, proposal: Proposal) -> Item:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from monitor.config import Config
 from monitor.model.messaging import ChannelKind, Message, Outcome, OutcomeKind
-from monitor.notify.carrier import Transport
+from monitor.notify.carrier import Transport, nothing
 from monitor.notify.email import SmtpSettings
 from monitor.notify.mime import wire
 from monitor.notify.send import open_transport
@@ -51,10 +52,11 @@ class Folder:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome:
         """A repeat of a message overwrites it: its name is its Message-ID."""
         name = f"{message.message_id.partition('@')[0]}.{self._ENDING[message.channel]}"
         content = wire(message) if message.channel is ChannelKind.EMAIL else _plain(message)
+        before_taken()
         (self._folder / name).write_bytes(content)
         return Outcome(OutcomeKind.SENT, f"written to {name}")
 

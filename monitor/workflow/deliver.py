@@ -1,30 +1,30 @@
 """Send what is due. At least once: a repeat can only follow a crash between send and mark, with the same Message-ID.
 
-T1 claims one message; it is sent with no transaction open; T2 records what became of it.
+T1 claims a few messages; each is sent with no transaction open; T2 records what became of it. The next message goes
+to the provider meanwhile, but its last line only once the mark is on disk: a crash repeats one message at most.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import structlog
-from sqlalchemy.orm import Session
 
-from monitor.config import Config, Contact
 from monitor.model.messaging import ChannelKind, DeliveryState, Message, Outcome, OutcomeKind
 from monitor.notify.carrier import Transport
 from monitor.notify.channels import mask_address
-from monitor.notify.render import render
-from monitor.store import outbox
-from monitor.store.schema import Delivery
-from monitor.workflow.announce import announcement_of, sender_of
+from monitor.store import hosts, outbox
+from monitor.workflow import notices
 from monitor.workflow.channels import open_channel
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
+from monitor.workflow.parcels import Packer, Parcel
 
 log = structlog.get_logger()
 
@@ -35,8 +35,12 @@ GIVE_UP_AFTER = timedelta(hours=48)
 _FIRST_PAUSE = timedelta(minutes=2)
 _LAST_PAUSE = timedelta(hours=4)
 
-#: A channel whose login or TLS fails is left alone for this long; its queue stays.
-_CHANNEL_PAUSE = timedelta(minutes=15)
+#: What is claimed and not sent within these seconds is given back: leases stay fresh, and whoever leaves meanwhile
+#: is left alone.
+_BATCH_SECONDS = 5.0
+
+#: So many messages in a row without any answer, and the channel rests for this pass: each cost a whole deadline.
+_SILENCES = 3
 
 
 @dataclass(slots=True)
@@ -54,170 +58,185 @@ class DeliverReport:
         return {name: getattr(self, name) for name in DeliverReport.__slots__}
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One claimed message: its deliveries' ids, and the message itself."""
-
-    key: str
-    delivery_ids: tuple[str, ...]
-    message: Message
-    created_at: datetime
-    attempts: int
-
-
 def deliver(
-    context: Context, *, limit: int = 100_000, progress: Callable[[int], None] = lambda done: None
+    context: Context,
+    *,
+    limit: int = 100_000,
+    progress: Callable[[int], None] = lambda done: None,
+    rested: bool = False,
 ) -> DeliverReport:
-    """Send everything due, one message at a time. Never raises for a message that cannot be sent."""
-    report = DeliverReport()
-    channels = _Channels(context)
-    try:
-        for done in range(limit):
-            if context.stopping():
-                break
-            parcel = _claim(context, channels.broken, report)
-            if parcel is None:
-                break
-            killpoint("before_send")
-            outcome = channels.send(parcel.message)
-            killpoint("after_send_before_mark")
-            _mark(context, parcel, outcome, report)
-            progress(done + 1)
-    finally:
-        channels.close()
-    return report
+    """Send everything due, channel by channel, one message at a time.
+
+    Never raises for a message that cannot be sent. ``rested`` tries channels that are paused for a trouble of their
+    own too, as when a person has just mended one.
+    """
+    current = _Pass(context, limit, progress)
+    for kind in ChannelKind:
+        if rested or not current.is_paused(kind):
+            current.run(kind)
+    return current.report
 
 
-class _Channels:
-    """Opened when first needed; a channel that turns out to be broken is used no more in this pass."""
+class _Line:
+    """One channel, opened when first needed."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, kind: ChannelKind) -> None:
         self._context = context
-        self._open: dict[ChannelKind, Transport] = {}
-        self.broken: set[ChannelKind] = set()
+        self._kind = kind
+        self._transport: Transport | None = None
+        self._silences = 0
+        self.is_usable = True
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message, before_taken: Callable[[], None]) -> Outcome:
         try:
-            if message.channel not in self._open:
-                self._open[message.channel] = open_channel(self._context, message.channel)
+            self._transport = self._transport or open_channel(self._context, self._kind)
         except ValueError as error:
             outcome = Outcome(OutcomeKind.CHANNEL, str(error))
         else:
-            outcome = self._open[message.channel].send(message)
-        if outcome.kind is OutcomeKind.CHANNEL:
-            self.broken.add(message.channel)
+            outcome = self._transport.send(message, before_taken)
+        unanswered = outcome.kind is OutcomeKind.TEMPORARY and outcome.code is None
+        self._silences = self._silences + 1 if unanswered else 0
+        self.is_usable = outcome.kind is not OutcomeKind.CHANNEL and self._silences < _SILENCES
         return outcome
 
     def close(self) -> None:
-        for transport in self._open.values():
-            transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
 
-def _claim(context: Context, broken: set[ChannelKind], report: DeliverReport) -> Parcel | None:
-    """T1: take the next message that is due, cancelling what nobody wants any more on the way."""
-    now = context.now()
-    with context.database.transaction() as session:
-        for lead in outbox.due(session, now, 50):
-            if ChannelKind(lead.channel) in broken:
-                continue
-            parcel = _take(context, session, lead, now, report)
-            if parcel is not None:
-                killpoint("before_claim_delivery_commit")
-                break
+class _Pass:
+    def __init__(self, context: Context, limit: int, progress: Callable[[int], None]) -> None:
+        self._context = context
+        self._limit = limit
+        self._progress = progress
+        self._packer = Packer(context)
+        self._done = 0
+        self._unmarked: tuple[Parcel, Outcome] | None = None
+        self.report = DeliverReport()
+        with context.database.reading() as session:
+            self._troubled = {kind: row.not_before for kind, row in hosts.channels(session).items() if row.outage_since}
+
+    def is_paused(self, kind: ChannelKind) -> bool:
+        until = self._troubled.get(kind)
+        return until is not None and until > self._context.now()
+
+    def run(self, kind: ChannelKind) -> None:
+        """One channel's queue, until it is empty, the channel fails, or we are to stop."""
+        line = _Line(self._context, kind)
+        try:
+            while line.is_usable and self._goes_on and (batch := self._claim(kind)):
+                self._batch(line, batch)
+        finally:
+            line.close()
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._done < self._limit and not self._context.stopping()
+
+    def _claim(self, kind: ChannelKind) -> list[Parcel]:
+        parcels = self._packer.claim(kind)
+        self.report.cancelled = self._packer.cancelled
+        return parcels
+
+    def _batch(self, line: _Line, batch: Sequence[Parcel]) -> None:
+        began, left = monotonic(), deque(batch)
+        failed: set[str] = set()
+        held: list[str] = []
+        while left and line.is_usable and self._goes_on and monotonic() - began < _BATCH_SECONDS:
+            parcel = left.popleft()
+            # What follows a message that failed waits its turn behind it.
+            if parcel.recipient in failed:
+                held.append(parcel.key)
+            elif not self._send(line, parcel):
+                failed.add(parcel.recipient)
+        self._settle()
+        self._give_back([*held, *(parcel.key for parcel in left)])
+
+    def _send(self, line: _Line, parcel: Parcel) -> bool:
+        outcome = self._try(line, parcel)
+        self._settle()
+        self._unmarked = parcel, outcome
+        self._done += 1
+        return outcome.kind is OutcomeKind.SENT
+
+    def _try(self, line: _Line, parcel: Parcel) -> Outcome:
+        try:
+            message = self._packer.message(parcel)
+        except Exception as error:  # one bad message must not stop the others
+            log.exception("render_failed", delivery=parcel.key)
+            return Outcome(OutcomeKind.REFUSED, parcel.trouble or f"it cannot be rendered ({type(error).__name__})")
+        killpoint("before_send")
+        outcome = line.send(message, self._settle)
+        killpoint("after_send_before_mark")
+        return outcome
+
+    def _settle(self) -> None:
+        """Mark the message before, if it is not yet: nothing more is taken by anybody until that is on disk."""
+        if self._unmarked is not None:
+            self._mark(*self._unmarked)
+            self._unmarked = None
+            self._progress(self._done)
+
+    def _mark(self, parcel: Parcel, outcome: Outcome) -> None:
+        """T2: record the outcome on every delivery of the message, and what follows from it."""
+        now = self._context.now()
+        values = _values(parcel, outcome, now)
+        with self._context.database.transaction() as session:
+            config = self._context.config
+            held = outbox.mark(session, parcel.key, self._context.owner, **values)
+            if outcome.kind is OutcomeKind.CHANNEL:
+                notices.channel_down(session, config, parcel.channel, outcome.detail, now)
+            elif outcome.kind is OutcomeKind.SENT and parcel.channel in self._troubled:
+                notices.channel_back(session, config, parcel.channel, now)
+                del self._troubled[parcel.channel]
+            if outcome.kind is OutcomeKind.PERMANENT:
+                outbox.break_subscription(session, parcel.delivery_ids, outcome.detail, now)
+            if held and parcel.to_subscriber and values["state"] == DeliveryState.DEAD:
+                to = mask_address(parcel.channel, parcel.address)
+                notices.not_reached(session, config, parcel.channel, to, outcome, now)
+            killpoint("before_mark_commit")
+        killpoint("after_mark_commit")
+        self._count(parcel, outcome, values["state"])
+
+    def _give_back(self, keys: Collection[str]) -> None:
+        if keys:
+            with self._context.database.transaction() as session:
+                outbox.give_back(session, keys, self._context.owner)
+
+    def _count(self, parcel: Parcel, outcome: Outcome, state: str) -> None:
+        if state == DeliveryState.SENT:
+            self.report.sent += 1
+            return
+        if state == DeliveryState.DEAD:
+            self.report.dead += 1
         else:
-            parcel = None
-    killpoint("after_claim_delivery_commit")
-    return parcel
-
-
-def _take(context: Context, session: Session, lead: Delivery, now: datetime, report: DeliverReport) -> Parcel | None:
-    group = outbox.together(session, lead, now)
-    ids = tuple(delivery.id for delivery in group)
-    # A subscriber who left after this was queued wins.
-    if lead.subscription is not None and not lead.subscription.live:
-        outbox.cancel(session, ids, "the subscriber has left")
-        report.cancelled += len(ids)
-        return None
-    key = lead.message_key or lead.id
-    address = _address(context, lead)
-    if address is None:
-        outbox.cancel(session, ids, f"nobody called {lead.recipient} is in config, or their address is missing")
-        report.cancelled += len(ids)
-        return None
-    if not outbox.claim(session, ids, key, context.owner, now):
-        return None
-    message = _message(context, session, group, key, address)
-    return Parcel(key, ids, message, min(delivery.created_at for delivery in group), lead.attempts + 1)
-
-
-def _address(context: Context, delivery: Delivery) -> str | None:
-    """Subscribers' addresses stand in the database; our own people's only in config and its secrets."""
-    if delivery.subscription is not None:
-        return delivery.subscription.address
-    contact = _people(context.config).get(delivery.recipient)
-    target = contact.target(context.environ) if contact is not None else None
-    return target.reveal() if target is not None else None
-
-
-def _people(config: Config) -> Mapping[str, Contact]:
-    maintainers = {f"maintainer:{person.name}": person for person in config.maintainers}
-    return {**maintainers, **{f"operator:{person.name}": person for person in config.operators}}
-
-
-def _message(context: Context, session: Session, group: list[Delivery], key: str, address: str) -> Message:
-    sender = sender_of(context.config)
-    domain = sender.address.rpartition("@")[2] or "localhost"
-    return render(
-        announcement_of(context.config, session, group),
-        channel=ChannelKind(group[0].channel),
-        address=address,
-        message_id=f"{key}@{domain}",
-        sender=sender,
-        zone=context.config.schedule.zone,
-    )
-
-
-def _mark(context: Context, parcel: Parcel, outcome: Outcome, report: DeliverReport) -> None:
-    """T2: record the outcome on every delivery of the message."""
-    now = context.now()
-    values = _values(parcel, outcome, now)
-    with context.database.transaction() as session:
-        outbox.mark(session, parcel.key, context.owner, **values)
-        if outcome.kind is OutcomeKind.PERMANENT:
-            outbox.break_subscription(session, parcel.delivery_ids, outcome.detail, now)
-        killpoint("before_mark_commit")
-    killpoint("after_mark_commit")
-    _count(parcel, outcome, values["state"], report)
+            self.report.retrying += 1
+        to = mask_address(parcel.channel, parcel.address)
+        self.report.problems.append(f"{to}: {outcome.detail}")
+        log.warning("delivery_failed", delivery=parcel.key, channel=parcel.channel, to=to, detail=outcome.detail)
 
 
 def _values(parcel: Parcel, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    common = {"code": outcome.code, "error": outcome.detail[:1000]}
+    values: dict[str, Any] = {
+        "state": DeliveryState.PENDING,
+        "code": outcome.code,
+        "error": outcome.detail[:1000],
+        "sent_at": None,
+    }
+    values |= {"due_at": parcel.due_at, "attempts": parcel.attempts}
     if outcome.kind is OutcomeKind.SENT:
-        return {**common, "state": DeliveryState.SENT, "sent_at": now, "error": ""}
-    retry = outcome.kind in (OutcomeKind.TEMPORARY, OutcomeKind.CHANNEL)
-    if not retry or (outcome.kind is OutcomeKind.TEMPORARY and now - parcel.created_at > GIVE_UP_AFTER):
-        return {**common, "state": DeliveryState.DEAD}
-    return {**common, "state": DeliveryState.PENDING, "due_at": now + _pause(parcel, outcome)}
+        return values | {"state": DeliveryState.SENT, "sent_at": now, "error": ""}
+    if outcome.kind is OutcomeKind.CHANNEL:
+        # Nothing about this message: it keeps its place, and its tries are not counted.
+        return values | {"attempts": parcel.attempts - 1}
+    if outcome.kind is not OutcomeKind.TEMPORARY or now - parcel.created_at > GIVE_UP_AFTER:
+        return values | {"state": DeliveryState.DEAD}
+    return values | {"due_at": now + _pause(parcel, outcome)}
 
 
 def _pause(parcel: Parcel, outcome: Outcome) -> timedelta:
     """As long as the provider asked for, else exponential with jitter."""
-    if outcome.kind is OutcomeKind.CHANNEL:
-        return _CHANNEL_PAUSE
-    ceiling = min(_FIRST_PAUSE * 2 ** min(parcel.attempts - 1, 10), _LAST_PAUSE)
+    ceiling = min(_FIRST_PAUSE * (1 << min(parcel.attempts - 1, 10)), _LAST_PAUSE)
     drawn = ceiling * random.uniform(0.5, 1.0)
     asked = timedelta(seconds=min(outcome.retry_after or 0, GIVE_UP_AFTER.total_seconds()))
     return max(drawn, asked)
-
-
-def _count(parcel: Parcel, outcome: Outcome, state: str, report: DeliverReport) -> None:
-    if state == DeliveryState.SENT:
-        report.sent += 1
-        return
-    if state == DeliveryState.DEAD:
-        report.dead += 1
-    else:
-        report.retrying += 1
-    to = mask_address(parcel.message.channel, parcel.message.address)
-    report.problems.append(f"{to}: {outcome.detail}")
-    log.warning("delivery_failed", delivery=parcel.key, channel=parcel.message.channel, to=to, detail=outcome.detail)

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from monitor.config import Config, Contact
-from monitor.model.messaging import AnnouncementKind, Item
-from monitor.store import outbox, proposals
+from monitor.config import Config, Maintainer
+from monitor.model.messaging import AnnouncementKind, ChannelKind, Item, Outcome, OutcomeKind
+from monitor.notify.channels import CHANNELS
+from monitor.store import hosts, outbox, proposals
 from monitor.store.schema import Host, Notice, Proposal, Source
 from monitor.workflow.killpoints import killpoint
 
 #: How many troubles one notice names before it only counts the rest.
 _NAMED = 20
 
+#: Subscribers who cannot be reached are named together, since they tend to be many or none.
+_GATHERED = timedelta(minutes=10)
 
-def announce_proposals(session: Session, config: Config, now: datetime) -> Notice | None:
-    """One notice for every pending proposal the maintainers have not been told of, however the last run ended."""
+#: A channel that fails as a whole is left alone for ever longer, up to this.
+_FIRST_REST = timedelta(minutes=1)
+_LAST_REST = timedelta(minutes=15)
+
+
+def announce_proposals(session: Session, config: Config, now: datetime) -> list[Notice]:
+    """Tell every pending proposal nobody has been told of, however the last run ended, to those who follow it."""
     waiting = proposals.unannounced(session)
-    if not waiting:
-        return None
-    people = [(f"maintainer:{person.name}", person.channel.value) for person in config.maintainers]
-    items = [proposal.id for proposal in waiting]
-    notice = outbox.add_notice(session, AnnouncementKind.PROPOSALS, items, people, now)
-    for proposal in waiting:
-        proposal.notice_id = notice.id
-    killpoint("before_notice_commit")
+    told: dict[tuple[int, ...], list[tuple[str, str]]] = {}
+    for person in config.maintainers:
+        followed = tuple(proposal.id for proposal in waiting if _follows(person, proposal))
+        told.setdefault(followed, []).append((f"maintainer:{person.name}", person.channel.value))
+    # Nobody may follow it: then it is told to nobody, once.
+    covered = {number for followed in told for number in followed}
+    told[tuple(proposal.id for proposal in waiting if proposal.id not in covered)] = []
+    notices = [_propose(session, ids, people, now) for ids, people in told.items() if ids]
+    if notices:
+        killpoint("before_notice_commit")
+    return notices
+
+
+def _follows(person: Maintainer, proposal: Proposal) -> bool:
+    issue = proposal.issue
+    return issue is None or person.follows(issue.topic_id, issue.id)
+
+
+def _propose(session: Session, ids: tuple[int, ...], people: list[tuple[str, str]], now: datetime) -> Notice:
+    notice = outbox.add_notice(session, AnnouncementKind.PROPOSALS, list(ids), people, now)
+    proposals.announced(session, ids, notice)
     return notice
 
 
@@ -40,13 +61,61 @@ def tell_operators(session: Session, config: Config, item: Item, now: datetime) 
 
 
 def _plain(item: Item) -> dict[str, str]:
-    stored = ("heading", "sentence", "url")
+    stored = ("heading", "sentence", "url", "narrative")
     return {key: str(value) for key, value in asdict(item).items() if key in stored}
+
+
+def not_reached(session: Session, config: Config, kind: ChannelKind, to: str, outcome: Outcome, now: datetime) -> None:
+    """Tell the maintainers of a subscriber who was not told something, a few minutes' worth in one notice."""
+    people = [(f"maintainer:{person.name}", person.channel.value) for person in config.maintainers]
+    if not people:
+        return
+    item = _plain(_not_reached(kind, to, outcome))
+    notice = outbox.gathering(session, AnnouncementKind.OPERATIONS, people[0][0], now)
+    if notice is None:
+        outbox.add_notice(session, AnnouncementKind.OPERATIONS, [item], people, now, due_at=now + _GATHERED)
+    elif len(notice.items) < _NAMED:
+        notice.items = [*notice.items, item]
+
+
+def _not_reached(kind: ChannelKind, to: str, outcome: Outcome) -> Item:
+    label = CHANNELS[kind].label
+    if outcome.kind is OutcomeKind.PERMANENT:
+        heading = f"{to} is told nothing more"
+        narrative = "If the address is right after all, add it again: monitor subscribers add"
+    elif outcome.kind is OutcomeKind.REFUSED:
+        heading = f"{to} did not get a message"
+        narrative = "The address stays subscribed; this one message is not tried again."
+    else:
+        heading = f"{to} could not be reached for two days"
+        narrative = "The address stays subscribed; this one message is not tried again."
+    return Item(heading, f"By {label}: {outcome.detail}", narrative=narrative)
+
+
+def channel_down(session: Session, config: Config, kind: ChannelKind, why: str, now: datetime) -> None:
+    """A channel fails as a whole: its queue waits, and the operators are told once, by whatever still works."""
+    row = hosts.channel_down(session, kind, why, now)
+    row.not_before = now + min(_FIRST_REST * (1 << min(row.failures - 1, 10)), _LAST_REST)
+    if row.outage_told_at is None:
+        row.outage_told_at = now
+        label = CHANNELS[kind].label
+        narrative = "Everything for it is kept and sent once it works. To see whether it does, run: monitor doctor"
+        tell_operators(session, config, Item(f"Nothing can be sent by {label}", why, narrative=narrative), now)
+
+
+def channel_back(session: Session, config: Config, kind: ChannelKind, now: datetime) -> None:
+    """It works again: said once, if its failure was."""
+    row = hosts.channels(session)[kind]
+    if row.outage_told_at is not None:
+        label = CHANNELS[kind].label
+        sentence = "Nothing needs doing: what waited for it is being sent."
+        tell_operators(session, config, Item(f"Sending by {label} works again", sentence), now)
+    session.delete(row)
 
 
 def outages(session: Session, config: Config, now: datetime) -> list[Notice]:
     """Outages that began or ended since they were last told of: one notice for each host, and one for the rest."""
-    notices = [_host(session, config, host, now) for host in session.scalars(select(Host))]
+    notices = [_host(session, config, host, now) for host in hosts.load(session)]
     notices.append(_sources(session, config, now))
     return [notice for notice in notices if notice is not None]
 
@@ -74,7 +143,9 @@ def _host_down(host: Host) -> Item:
 
 def _sources(session: Session, config: Config, now: datetime) -> Notice | None:
     down = _newly(session, Source.outage_told_at.is_(None), config.notices.fail_after)
-    back = list(session.scalars(select(Source).where(Source.outage_told_at.is_not(None), Source.outage_since.is_(None))))
+    back = list(
+        session.scalars(select(Source).where(Source.outage_told_at.is_not(None), Source.outage_since.is_(None)))
+    )
     for source in down:
         source.outage_told_at = now
     for source in back:
@@ -99,10 +170,3 @@ def _trouble(down: Sequence[Source], back: Sequence[Source]) -> Item:
     rest = len(down) + len(back) - len(lines)
     lines += [f"And {rest} more: monitor doctor lists them."] if rest > 0 else []
     return Item(heading, " ".join(lines), url=down[0].url if down else "")
-
-
-def recipients(contacts: Iterable[Contact], prefix: str) -> dict[str, Contact]:
-    """Our own people by the name a delivery stores, so that no address stands in the database."""
-    return {f"{prefix}:{contact.name}": contact for contact in contacts}
-
-
