@@ -300,9 +300,10 @@ def _count_pass(source: Source, reading: Reading, page: Page | None) -> None:
 
 def good(context: Context, session: Session, at: Pass, source: Source) -> None:
     """A read that can be believed: health, who it verifies, and when the next one is due."""
+    if source.failures:
+        quarantine.lift(session, source, at.now)
     record.unchanged(source, at.now)
     source.outage_since = None
-    quarantine.lift(session, source, at.now)
     key = source.bill
     bill = bills.find(session, key) if key is not None else None
     if bill is not None:
