@@ -97,11 +97,23 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """One transaction around a whole migration: a killed upgrade leaves the old version."""
+        """One transaction around a whole migration: a killed upgrade leaves the old version.
+
+        Raises RuntimeError, and takes everything back, when rows are left that refer to nothing.
+        """
         with self.engine.connect() as connection:
+            if self.is_sqlite:
+                # To change a column SQLite makes the table anew and drops the old one, to which others may refer.
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.exec_driver_sql(_ONE_WRITER[self.url.get_backend_name()])
-            yield connection
-            connection.commit()
+            try:
+                yield connection
+                orphans = _orphans(connection) if self.is_sqlite else []
+                if orphans:
+                    raise RuntimeError(f"the migration would leave rows that refer to nothing: {orphans[0]}")
+                connection.commit()
+            finally:
+                connection.invalidate()  # nobody else may get it with its foreign keys off
 
     def answers(self) -> bool:
         """Whether the database answers at all; never raises."""
@@ -135,15 +147,16 @@ class Database:
             return []
         with self.reading() as session:
             integrity = [row[0] for row in session.execute(text("PRAGMA integrity_check"))]
-            orphans = [f"{row[0]} row {row[1]} points to no {row[2]}" for row in _orphans(session)]
+            orphans = _orphans(session.connection())
         return [line for line in integrity if line != "ok"] + orphans
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _orphans(session: Session) -> list[Any]:
-    return list(session.execute(text("PRAGMA foreign_key_check")))
+def _orphans(connection: Connection) -> list[str]:
+    rows = connection.execute(text("PRAGMA foreign_key_check"))
+    return [f"{row[0]} row {row[1]} points to no {row[2]}" for row in rows]
 
 
 def _copy(database: str, target: Path) -> None:
