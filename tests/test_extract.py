@@ -491,6 +491,13 @@ def test_the_cheap_road_finds_what_the_full_reading_finds(old, new):
         assert bill_feed.bill_actions(now) == after.get(bill, ())
 
 
+def test_the_cheap_road_sees_two_lines_change_places():
+    one, two = 'HB05001,2025-01-01,"X\nY",{},', 'HB05002,2025-01-01,"X\nY",{},'
+    old, new = _lines(one.format("A"), two.format("B")), _lines(one.format("B"), two.format("A"))
+    assert sorted(old.splitlines()) == sorted(new.splitlines())
+    assert bill_feed.changed_bills(old, new) == {"HB05001", "HB05002"}
+
+
 def test_the_cheap_road_refuses_what_the_full_reading_refuses():
     old = by_slug["history-2025"].body
     for slug, fixture in by_slug.items():

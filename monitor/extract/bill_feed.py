@@ -40,6 +40,8 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?
 #: "REF. TO JOINT COMM. ON" and the like take the committee whose code stands in qual1.
 _WANTS_COMMITTEE = re.compile(r"\b(?:COMM\.|COMMITTEE) ON$", re.IGNORECASE)
 _LINE = re.compile(rb"\"?[A-Z]{2}\d{5}\"?,")
+#: A line below the header that begins with no bill's number: the row before it runs on.
+_RUNS_ON = re.compile(rb"\n(?!\"?[A-Z]{2}\d{5}\"?,)[^\r\n]")
 #: A quote left open swallows the lines after it, and with them other bills' rows.
 _SWALLOWED = re.compile(r"[\r\n]\s*\"?(?:\d{4}\"?,\"?)?[HS][BJR]-?\d{3,5}\b")
 _YEAR = re.compile(rb",\"?(\d{4})-\d\d-\d\d")
@@ -84,7 +86,8 @@ def changed_histories(old: bytes, new: bytes) -> dict[str, tuple[list[Row], list
         return {}
     before, after = _lines(old), _lines(new)
     changed = _differing_lines(before, after)
-    if not before or not after or before[0] != after[0] or not all(map(_is_one_row, changed)):
+    same_header = before[:1] == after[:1] != []
+    if not same_header or _RUNS_ON.search(old) or _RUNS_ON.search(new) or not all(map(_is_one_row, changed)):
         return _differing(history_rows(old), history_rows(new))
     bills = {_number(line) for line in changed}
     return _differing(_rows_of(bills, before, old), _rows_of(bills, after, new))

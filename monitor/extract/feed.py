@@ -19,7 +19,7 @@ from monitor.model.legislature import Feed, FeedEntry
 from monitor.model.tracking import SourceKind, Verdict
 
 _ROOT_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>(?:\s|<!--.*?-->)*\0*$", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 class FeedReader:

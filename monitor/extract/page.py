@@ -39,7 +39,9 @@ FRONT_PAGES = frozenset({"", "/", "/default.asp", "/default.aspx", "/index.asp",
 
 _HTML_END = re.compile("</html", re.IGNORECASE)
 #: What may follow ``</html>``: white space, comments, and whole scripts that a server appends.
-_AFTER_HTML = re.compile(r"[^<>]{0,40}>(?:\s+|<!--.*?-->|<script\b[^>]*>.*?</script\s*>)*", re.IGNORECASE | re.DOTALL)
+_AFTER_HTML = re.compile(
+    r"[^<>]{0,40}>(?:\s++|<!--.*?-->|<script\b[^<>]*>.*?</script\s*>)*+", re.IGNORECASE | re.DOTALL
+)
 _BLOCKS = frozenset({"br", "p", "div", "li", "td", "th", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "hr"})
 
 
@@ -63,7 +65,7 @@ def refuse_error_address(url: str) -> None:
 
 def explain_missing(text: str, url: str, what: str) -> ExtractError:
     """Why the page has no ``what``: an error page, a cut-off page, or another layout."""
-    plain = fold(re.sub(r"<[^>]*>", " ", text[:200_000]))
+    plain = fold(re.sub(r"<[^<>]*>", " ", text[:200_000]))
     for pattern, reason in _SOFT_ERRORS:
         if match := pattern.search(plain):
             return ExtractError(Verdict.SOFT_ERROR, f"{reason} ({match[0]!r}): {url}")

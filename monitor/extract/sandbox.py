@@ -52,7 +52,7 @@ class Guarded:
         return self.reader.extract(body, url=url, content_type=content_type)
 
     def fingerprint(self, body: bytes) -> str | None:
-        return None if len(body) > LARGE else self.reader.fingerprint(body)
+        return self.reader.fingerprint(body)
 
 
 def is_odd(body: bytes) -> bool:
