@@ -96,8 +96,16 @@ def history(
     if as_json_:
         as_json(moves)
         return
-    rows = [(m["at"][:10], f"{m['from_status']} → {m['to_status']}", m["reason"], m["decided_by"]) for m in moves]
+    rows = [(move["at"][:10], _labels(move), move["reason"], move["decided_by"]) for move in moves]
     table(("date", "status", "reason", "approved by"), rows, "Nothing has been published for this issue yet.")
+
+
+def _labels(move: dict[str, Any]) -> str:
+    """As the board names the statuses."""
+    from monitor.model.tracking import Status
+
+    before, after = Status(move["from_status"]).label, Status(move["to_status"]).label
+    return f"{before} → {after}" if before != after else f"stays {after}"
 
 
 def _move(transition: Transition) -> dict[str, Any]:
