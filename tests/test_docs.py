@@ -79,7 +79,8 @@ def test_every_generated_part_stands_on_some_page():
 
 
 def test_a_stale_part_is_found():
-    page = "a\n<!-- generated: unworded-effects -->\nold\n<!-- end -->\nb\n<!-- generated: unworded-effects -->\n<!-- end -->\n"
+    opening = "<!-- generated: unworded-effects -->\n"
+    page = f"a\n{opening}old\n<!-- end -->\nb\n{opening}<!-- end -->\n"
     renewed = generate.renew(page)
     assert renewed.count(generate.effect_list()) == 2
     assert renewed.startswith("a\n")
@@ -253,7 +254,7 @@ def test_every_variable_that_is_read_is_documented_and_no_other():
 
 
 def test_a_variable_is_found_however_it_is_read():
-    text = 'a = os.environ.get("LANG")\nb = environ["HOME"]\nc = os.getenv("TZ")\nd = Option(envvar="PAGER")\n#: MONITOR_X_Y'
+    text = 'os.environ.get("LANG"), environ["HOME"], os.getenv("TZ"), Option(envvar="PAGER")  # MONITOR_X_Y'
     assert _variables(text) == {"LANG", "HOME", "TZ", "PAGER", "MONITOR_X_Y"}
 
 
