@@ -132,11 +132,42 @@ def test_the_environment_sets_no_proxy(server, make, monkeypatch):
     assert page(make(), server.on("/a", reply(200, b"x"))).body == b"x"
 
 
+def test_the_environment_logs_us_in_nowhere(server, make, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    make().fetch(server.on("/a", reply(200, b"x")))
+    assert "authorization" not in server.requests[-1].headers
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/a/../b", "/a/../b"),  # robots.txt was asked about this one
+        ("/%7Euser/./c", "/%7Euser/./c"),
+        ("/x?u=http://127.0.0.1/&v=a%20b", "/x?u=http://127.0.0.1/&v=a%20b"),
+        ("/x?off=50%&v=a%20b", "/x?off=50%25&v=a%20b"),
+    ],
+)
+def test_the_path_that_was_checked_is_the_path_that_is_asked(server, make, path, sent):
+    server.on(sent, reply(200, b"x"))
+    assert page(make(), server.url + path).final_url == server.url + sent
+    assert server.paths() == [sent]
+
+
 def test_a_connection_is_kept_for_the_next_request(server, make):
     fetcher = make()
     url = server.on("/a", reply(200, b"x"))
     for _ in range(3):
         fetcher.fetch(url)
+    assert len({request.connection for request in server.requests}) == 1
+
+
+def test_a_connection_is_kept_over_answers_without_a_body(server, make):
+    server.on("/old", redirect("/a"))
+    server.on("/a", reply(304))
+    fetcher = make()
+    for _ in range(3):
+        fetcher.fetch(server.url + "/old", validators=Validators('"x"', None))
     assert len({request.connection for request in server.requests}) == 1
 
 

@@ -122,6 +122,16 @@ def test_s20_bad_certificates_are_refused(root, bundle, case, says):
     assert "Verification stays on" in str(error)
 
 
+def test_s20_the_roots_are_config_s_alone(bundle, tmp_path, monkeypatch):
+    """requests would add certifi's, or those the environment names, to the ones we loaded."""
+    stranger, path = trustme.CA(), str(tmp_path / "stranger.pem")
+    stranger.cert_pem.write_to_path(path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", path)
+    with serving(stranger.issue_cert("127.0.0.1")) as server:
+        assert "unable to get local issuer" in str(refusal(server, bundle))
+
+
 @contextmanager
 def self_signed() -> Iterator[FaultServer]:
     ca = trustme.CA()

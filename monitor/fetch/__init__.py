@@ -1,6 +1,7 @@
 """Polite conditional requests: an address in, a Page or NotModified out.
 
-The way in is :class:`Fetcher`; the rest are the values it takes and gives.
+The way in is :class:`Fetcher`; the rest are the values it takes and gives. HTTP is spoken by requests, one
+session per host, over connections of our own (session.py, wire.py) that check the address and keep a deadline.
 """
 
 from monitor.fetch.client import Fetcher

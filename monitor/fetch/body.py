@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import http.client
 import zlib
 from typing import Protocol
 
@@ -74,7 +73,7 @@ def decoder(content_encoding: str | None) -> Decoder:
 
 
 class Wire(Protocol):
-    """What is read from: urllib3's response, undecoded."""
+    """What is read from: the ``raw`` of a requests response, undecoded."""
 
     def read(self, amt: int) -> bytes: ...
 
@@ -103,8 +102,3 @@ def too_large(limit: int) -> FetchError:
         f"The body is larger than {limit / 2**20:.3g} MB and was not read further. If this source is "
         "really that big, raise its limit in config.",
     )
-
-
-def cut_short(error: BaseException) -> bool:
-    """Whether the wire says that the body ended before its announced length."""
-    return isinstance(error, http.client.IncompleteRead) or isinstance(error.__cause__, http.client.IncompleteRead)

@@ -1,4 +1,7 @@
-"""Polite conditional requests: an address in, a page or "not modified" out."""
+"""Polite conditional requests: an address in, a page or "not modified" out.
+
+Here are the steps of one fetch: the guard, robots.txt, the redirects. A host's Line sends each request.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from monitor.model.tracking import NotModified, Page, Validators, Verdict
 log = structlog.get_logger(__name__)
 
 #: A validator that could not have come in a header is not echoed in one.
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e\x80-\xff]*")
 
 
 class Fetcher:

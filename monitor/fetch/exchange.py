@@ -1,4 +1,4 @@
-"""One HTTP exchange on an open connection, and what its failure means."""
+"""Reading one answer, and what a failure means."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+import requests
+from urllib3.exceptions import HTTPError
 
-from monitor.fetch.body import cut_short, decoder, read_body, too_large
+from monitor.fetch.body import Wire, decoder, read_body, too_large
 from monitor.fetch.errors import FetchError, FetchStopped
 from monitor.fetch.guard import Target
-from monitor.fetch.wire import Budget, Connection
+from monitor.fetch.wire import Budget
 from monitor.model.tracking import Page, Verdict
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: How much of an error page is kept as evidence.
 _EVIDENCE = 65536
 
-#: Everything a connection can raise that is a fact about the other side. zlib.error: a damaged body.
+#: Everything a connection can raise that is a fact about the other side (requests' own errors are OSErrors).
+#: zlib.error: a damaged body.
 WIRE_ERRORS = (OSError, http.client.HTTPException, HTTPError, zlib.error)
 
 
@@ -38,33 +39,32 @@ class Answer:
         return Page(asked, target.url, self.status, self.headers, self.body, now)
 
 
-def receive(connection: Connection, response: urllib3.BaseHTTPResponse, limit: int, *, truncate: bool) -> Answer:
+def receive(response: requests.Response, limit: int, *, truncate: bool) -> Answer:
     """Read an answer. The connection stays open only if the answer was read to its end."""
-    whole = False
+    whole, status, raw = False, response.status_code, response.raw
     try:
         headers = _headers(response)
-        if response.status in REDIRECTS or response.status == 304:
-            body, whole = b"", response.length_remaining == 0  # a redirect's body may be a bomb: it is never read
-        elif response.status >= 400:
-            body, whole = _evidence(response, headers)
+        if status in REDIRECTS or status == 304:
+            body, whole = b"", raw.length_remaining == 0 and not raw.read()  # a longer one may be a bomb: never read
+        elif status >= 400:
+            body, whole = _evidence(raw, headers)
         else:
-            if not truncate and (response.length_remaining or 0) > limit:
+            if not truncate and (raw.length_remaining or 0) > limit:
                 raise too_large(limit)
-            body = read_body(response, decoder(headers.get("content-encoding")), limit, truncate=truncate)
+            body = read_body(raw, decoder(headers.get("content-encoding")), limit, truncate=truncate)
             whole = not (truncate and len(body) == limit)
-        return Answer(response.status, headers, body)
+        return Answer(status, headers, body)
     finally:
         if not whole:
-            connection.close()
             response.close()
 
 
-def _headers(response: urllib3.BaseHTTPResponse) -> dict[str, str]:
+def _headers(response: requests.Response) -> dict[str, str]:
     """Repeated headers joined, cookies left out: we keep none."""
-    return {name.lower(): response.headers[name] for name in response.headers if name.lower() != "set-cookie"}
+    return {name: value for name, value in response.headers.lower_items() if name != "set-cookie"}
 
 
-def _evidence(response: urllib3.BaseHTTPResponse, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+def _evidence(response: Wire, headers: Mapping[str, str]) -> tuple[bytes, bool]:
     """What an error page says, as far as it can be had: its status matters more than its body."""
     try:
         body = read_body(response, decoder(headers.get("content-encoding")), _EVIDENCE, truncate=True)
@@ -106,12 +106,20 @@ def _empty(target: Target, page: Page) -> FetchError:
     return FetchError(Verdict.SOFT_ERROR, message, status=200, page=page)
 
 
+def cause(error: BaseException) -> BaseException:
+    """The fault itself, out of what urllib3 and requests wrap around it."""
+    while isinstance(error, (requests.RequestException, HTTPError)) and error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
 def explain(error: Exception, target: Target, budget: Budget) -> FetchError:
     """A failure of the connection in plain words."""
-    if isinstance(error, ssl.SSLError):
-        what, advice = _tls_cause(error)
+    fault = cause(error)
+    if isinstance(fault, ssl.SSLError):
+        what, advice = _tls_cause(fault)
     else:
-        what, advice = _cause(error, budget), "It is tried again later."
+        what, advice = _cause(fault, budget), "It is tried again later."
     return FetchError(Verdict.UNREACHABLE, f"{target.url}: {what}. {advice}", host_fault=True)
 
 
@@ -121,12 +129,12 @@ def _tls_cause(error: ssl.SSLError) -> tuple[str, str]:
     return f"no secure connection: {error.reason or error}", "Encryption is never lowered; tell the site."
 
 
-def _cause(error: Exception, budget: Budget) -> str:
-    if isinstance(error, (TimeoutError, ReadTimeoutError)):
+def _cause(error: BaseException, budget: Budget) -> str:
+    if isinstance(error, TimeoutError):
         return "no complete answer before the deadline" if budget.remaining <= 0 else "no connection in time"
     if isinstance(error, zlib.error):
         return f"its compressed body is damaged ({error})"
-    if cut_short(error):
+    if isinstance(error, http.client.IncompleteRead):
         return "the answer was cut off before its announced length"
     if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
         return f"the answer is not HTTP as we know it ({type(error).__name__})"

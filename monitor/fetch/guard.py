@@ -17,8 +17,8 @@ from monitor.model.tracking import Verdict
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
 
-#: The only parser of an address in this room; urllib3 is handed its parts and never sees the whole, because
-#: two parsers can disagree about where the host ends (urllib and urllib3 do: ``http://127.0.0.1\@host/``).
+#: The only parser in this room that decides whom to ask, because two can disagree about where the host ends
+#: (urllib and urllib3 do: ``http://127.0.0.1\@host/``). requests' connections go to the host it found.
 _URL = re.compile(
     r"(?P<scheme>[a-z]+)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<rest>[/?#].*)?"
 )
@@ -26,6 +26,8 @@ _AUTHORITY = re.compile(r"^[A-Za-z]+://[^/?#]*")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 #: http.client hands a header's bytes over as Latin-1.
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f\\]|[^\x00-\xff]")
+#: "50% off": urllib3 would escape every percent sign of a text that holds one such, the good ones too.
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: What quote() leaves alone in a path and query; a blank or a letter beyond ASCII is escaped instead.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
@@ -96,7 +98,7 @@ def check_url(url: str, manners: Manners, *, schemes: tuple[str, ...] = ("http",
         raise _refused(url, f"{key} is not among the hosts that config names; add it there if it should be read")
     rest = (match["rest"] or "/").partition("#")[0]
     path = rest if rest.startswith("/") else f"/{rest}"
-    return Target(scheme, host.strip("[]"), port, quote(path, safe=_SAFE), key)
+    return Target(scheme, host.strip("[]"), port, quote(_LONE_PERCENT.sub("%25", path), safe=_SAFE), key)
 
 
 def _lower_authority(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Our line to one host: one request at a time, a pause between two, and its health."""
+"""Our line to one host: its requests session, one request at a time, a pause between two, and its health."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-import urllib3
+import requests
+from urllib3 import HTTPConnectionPool
 
 from monitor.fetch import hosts, tls
 from monitor.fetch.errors import FetchError, FetchStopped, HostPaused
-from monitor.fetch.exchange import WIRE_ERRORS, Answer, explain, receive, refusal
+from monitor.fetch.exchange import WIRE_ERRORS, Answer, cause, explain, receive, refusal
 from monitor.fetch.guard import Target
 from monitor.fetch.hosts import HostState
 from monitor.fetch.manners import Manners, retry_after
 from monitor.fetch.robots import Rules
-from monitor.fetch.wire import Budget, Connection, PlainConnection, Stop, TLSConnection
+from monitor.fetch.session import HostAdapter, HostSession, PlainPool, TLSPool, prepared
+from monitor.fetch.wire import Budget, Stop, dial, timed
 from monitor.model.tracking import Verdict
 
 #: A slow answer means a busy server: the next request waits this many times as long as the answer took
@@ -48,7 +51,7 @@ class Line:
         self._manners, self._stop = manners, stop
         self._now, self._sleep, self._rng = now, sleep, rng
         self._lock = threading.Lock()
-        self._connections: dict[str, Connection] = {}
+        self._session = HostSession()
         self._last_done: datetime | None = None
         self._slowness = 0.0
 
@@ -97,9 +100,7 @@ class Line:
 
     def close(self) -> None:
         with self._lock:
-            for connection in self._connections.values():
-                connection.close()
-            self._connections.clear()
+            self._session.close()
 
     def _refuse_if_paused(self) -> None:
         until = hosts.paused_until(self.state, self._manners, self._now())
@@ -128,58 +129,40 @@ class Line:
             self._stop.check()
 
     def _exchange(self, target: Target, headers: Mapping[str, str], limit: int, *, robots: bool) -> Answer:
-        connection: Connection | None = None
+        self._open(target)
         try:
-            connection = self._connection(target)
-            response = self._send(connection, target, headers, robots=robots)
-            return receive(connection, response, limit, truncate=robots)
+            return receive(self._send(target, headers, robots=robots), limit, truncate=robots)
         except WIRE_ERRORS as error:
             raise explain(error, target, self.budget) from error
-        except BaseException:
-            if connection is not None:
-                connection.close()
-            raise
 
-    def _send(
-        self, connection: Connection, target: Target, headers: Mapping[str, str], *, robots: bool
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, target: Target, headers: Mapping[str, str], *, robots: bool) -> requests.Response:
         """Ask, and once more on a new connection if the server had closed the kept one meanwhile."""
-        kept = connection.sock is not None and connection.is_connected
-        if not kept:
-            connection.close()
         try:
-            return self._ask(connection, target, headers, robots=robots)
-        except ConnectionError:
-            connection.close()
-            if not kept or self._stop.given:
+            return self._ask(target, headers, robots=robots)
+        except requests.ConnectionError as error:
+            if self.budget.dialed or self._stop.given or not isinstance(cause(error), ConnectionError):
                 raise
-            return self._ask(connection, target, headers, robots=robots)
-        except BaseException:
-            connection.close()
-            raise
+        return self._ask(target, headers, robots=robots)
 
-    def _ask(
-        self, connection: Connection, target: Target, headers: Mapping[str, str], *, robots: bool
-    ) -> urllib3.BaseHTTPResponse:
+    def _ask(self, target: Target, headers: Mapping[str, str], *, robots: bool) -> requests.Response:
         self.requests += 1
         self.robots_requests += robots
         before = self.budget.remaining
-        connection.request("GET", target.path, headers=headers, preload_content=False, decode_content=False)
-        response = connection.getresponse()
+        response = self._session.send(prepared(target, headers), stream=True, allow_redirects=False)
         self._slowness = before - self.budget.remaining
         return response
 
-    def _connection(self, target: Target) -> Connection:
-        connection = self._connections.get(target.scheme)
-        if connection is None:
-            connection = self._connections[target.scheme] = self._new_connection(target)
-        return connection
+    def _open(self, target: Target) -> None:
+        """Make the session able to speak the address's scheme with the host; nothing is sent yet."""
+        if f"{target.scheme}://" not in self._session.adapters:
+            self._session.mount(f"{target.scheme}://", HostAdapter(self._pool(target)))
 
-    def _new_connection(self, target: Target) -> Connection:
-        patience, private = self._manners.connect_timeout, is_private_host(target, self._manners)
+    def _pool(self, target: Target) -> HTTPConnectionPool:
+        private, patience = is_private_host(target, self._manners), self._manners.connect_timeout
+        dialer = partial(dial, target.host, target.port, self.budget, private=private, patience=patience)
         if target.scheme == "http":
-            return PlainConnection(target, self.budget, private=private, patience=patience)
-        return TLSConnection(target, self.budget, self._context(target), private=private, patience=patience)
+            return PlainPool(target.host, target.port, dialer=dialer)
+        return TLSPool(target.host, target.port, dialer=dialer, ssl_context=timed(self._context(target), self.budget))
 
     def _context(self, target: Target) -> tls.HostContext:
         intermediates = self._manners.intermediates.get(target.host, "")

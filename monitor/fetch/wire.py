@@ -10,14 +10,14 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from functools import partial
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import urllib3.connection
 
 from monitor.fetch.errors import FetchError, FetchStopped
-from monitor.fetch.guard import Target, addresses
+from monitor.fetch.guard import addresses
 from monitor.fetch.tls import HostContext
 from monitor.model.tracking import Verdict
 
@@ -50,10 +50,12 @@ class Budget:
 
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
+        self.dialed = False  # whether this exchange opened a connection, or goes over a kept one
         self._ends = 0.0
         self._sock: socket.socket | None = None
 
     def start(self, seconds: float) -> None:
+        self.dialed = False
         self._ends = time.monotonic() + seconds
 
     def left(self) -> float:
@@ -71,7 +73,7 @@ class Budget:
         return self._ends - time.monotonic()
 
     def hold(self, sock: socket.socket) -> None:
-        self._sock = sock
+        self._sock, self.dialed = sock, True
         self.stop.check()
 
     def abort(self) -> None:
@@ -146,28 +148,27 @@ def _connect(sock: TimedSocket, address: str, port: int, patience: float) -> Tim
     return sock
 
 
-class PlainConnection(urllib3.connection.HTTPConnection):
+def timed(context: HostContext, budget: Budget) -> HostContext:
+    """The context, from now on making sockets that keep the budget's deadline."""
+    context.sslsocket_class = TimedTLSSocket
+    context.budget = budget
+    return context
+
+
+class _Dialed:
+    """A connection whose socket comes from ``dialer`` instead of urllib3's own look-up and connect."""
+
+    def __init__(self, *args: Any, dialer: Callable[[], socket.socket], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._dialer = dialer
+
+    def _new_conn(self) -> socket.socket:
+        return self._dialer()
+
+
+class PlainConnection(_Dialed, urllib3.connection.HTTPConnection):
     """HTTP over a checked, timed socket."""
 
-    def __init__(self, target: Target, budget: Budget, *, private: bool, patience: float) -> None:
-        super().__init__(target.host, target.port)
-        self._dial = partial(dial, target.host, target.port, budget, private=private, patience=patience)
 
-    def _new_conn(self) -> socket.socket:
-        return self._dial()
-
-
-class TLSConnection(urllib3.connection.HTTPSConnection):
+class TLSConnection(_Dialed, urllib3.connection.HTTPSConnection):
     """HTTPS over a checked, timed socket; the context verifies name, dates and chain."""
-
-    def __init__(self, target: Target, budget: Budget, context: HostContext, *, private: bool, patience: float) -> None:
-        context.sslsocket_class = TimedTLSSocket
-        context.budget = budget
-        super().__init__(target.host, target.port, ssl_context=context)
-        self._dial = partial(dial, target.host, target.port, budget, private=private, patience=patience)
-
-    def _new_conn(self) -> socket.socket:
-        return self._dial()
-
-
-Connection = PlainConnection | TLSConnection
