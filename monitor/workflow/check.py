@@ -111,7 +111,9 @@ def _begin(context: Context, everything: bool, watches: Collection[str] | None) 
         run = Run(started_at=now, counts={})
         session.add(run)
         session.flush()
-        return Errand(run.id, now, asked if watches is not None else None)
+        killpoint("before_begin_commit")
+    killpoint("after_begin_commit")
+    return Errand(run.id, now, asked if watches is not None else None)
 
 
 def _round(
@@ -144,7 +146,9 @@ def _claim(context: Context, errand: Errand, kinds: Collection[SourceKind]) -> l
     now = context.now()
     with context.database.transaction() as session:
         ids = sources.due(session, now, errand.began, kinds, errand.only, _batch(context))
-        return sources.claim(session, ids, context.owner, now) if ids else []
+        claimed = sources.claim(session, ids, context.owner, now) if ids else []
+        killpoint("before_claim_commit")
+    return claimed
 
 
 def _waiting(context: Context, errand: Errand, kinds: Collection[SourceKind]) -> int:
@@ -394,6 +398,7 @@ def _finish(context: Context, fetcher: Fetcher, errand: Errand, report: CheckRep
         run = session.get_one(Run, errand.run_id)
         run.finished_at = context.now()
         run.counts = {name: value for name, value in report.as_json().items() if isinstance(value, int)}
+        killpoint("before_notice_commit")
     killpoint("after_notice_commit")
 
 

@@ -202,6 +202,8 @@ class _Pass:
         if keys:
             with self._context.database.transaction() as session:
                 outbox.give_back(session, keys, self._context.owner)
+                killpoint("before_give_back_commit")
+            killpoint("after_give_back_commit")
 
     def _count(self, parcel: Parcel, outcome: Outcome, state: str) -> None:
         if state == DeliveryState.SENT:

@@ -11,7 +11,12 @@ import signal
 
 #: Every point, in the order of the flow; a test enumerates them, so a new one is covered at once.
 POINTS = (
+    "before_sync_commit",
+    "after_sync_commit",
     "check_start",
+    "before_begin_commit",
+    "after_begin_commit",
+    "before_claim_commit",
     "after_claim",
     "after_fetch",
     "before_record_commit",
@@ -26,6 +31,8 @@ POINTS = (
     "after_send_before_mark",
     "before_mark_commit",
     "after_mark_commit",
+    "before_give_back_commit",
+    "after_give_back_commit",
 )
 
 _passes: dict[str, int] = {}

@@ -14,7 +14,6 @@ from monitor.model.messaging import AnnouncementKind, ChannelKind, Item, Outcome
 from monitor.notify.channels import CHANNELS
 from monitor.store import hosts, outbox, proposals
 from monitor.store.schema import Host, Notice, Proposal, Source
-from monitor.workflow.killpoints import killpoint
 
 #: How many troubles one notice names before it only counts the rest.
 _NAMED = 20
@@ -37,10 +36,7 @@ def announce_proposals(session: Session, config: Config, now: datetime) -> list[
     # Nobody may follow it: then it is told to nobody, once.
     covered = {number for followed in told for number in followed}
     told[tuple(proposal.id for proposal in waiting if proposal.id not in covered)] = []
-    notices = [_propose(session, ids, people, now) for ids, people in told.items() if ids]
-    if notices:
-        killpoint("before_notice_commit")
-    return notices
+    return [_propose(session, ids, people, now) for ids, people in told.items() if ids]
 
 
 def _follows(person: Maintainer, proposal: Proposal) -> bool:

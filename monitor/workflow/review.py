@@ -42,21 +42,22 @@ def approve(
             _refuse_amendment(proposal, amended)
             _take(session, proposal, state, by, "", now)
             _accept_page(session, proposal)
-            return None
-        issue = session.get_one(Issue, proposal.issue_id)
-        target = status or _still_fitting(proposal, issue)
-        text = narrative if narrative is not None else with_sentence(issue.narrative, proposal.narrative)
-        _take(session, proposal, state, by, "", now)
-        transition = publish(
-            session,
-            context.config,
-            proposal,
-            to_status=target,
-            narrative=text,
-            since=_since(proposal, now),
-            by=by,
-            now=now,
-        )
+            transition = None
+        else:
+            issue = session.get_one(Issue, proposal.issue_id)
+            target = status or _still_fitting(proposal, issue)
+            text = narrative if narrative is not None else with_sentence(issue.narrative, proposal.narrative)
+            _take(session, proposal, state, by, "", now)
+            transition = publish(
+                session,
+                context.config,
+                proposal,
+                to_status=target,
+                narrative=text,
+                since=_since(proposal, now),
+                by=by,
+                now=now,
+            )
         killpoint("before_review_commit")
     killpoint("after_review_commit")
     return transition

@@ -20,6 +20,7 @@ from monitor.store import bills, sources
 from monitor.store.schema import Bill, Issue, Source, Topic, Watch
 from monitor.workflow.bulk import HISTORY
 from monitor.workflow.context import Context
+from monitor.workflow.killpoints import killpoint
 
 #: The pages of the site we know the way to (FACTS 3 and 4).
 STATUS_PAGE = "/asp/cgabillstatus/cgabillstatus.asp?selBillType=Bill&bill_num={identifier}&which_year={session}"
@@ -48,6 +49,8 @@ def sync(context: Context) -> Synced:
         _watches(session, context.config, report)
         _retire(session, context.config, wanted, report)
         report.sources = len(wanted)
+        killpoint("before_sync_commit")
+    killpoint("after_sync_commit")
     return report
 
 
