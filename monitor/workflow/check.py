@@ -193,7 +193,7 @@ def _judge(context: Context, source: Source, kind: SourceKind, page: Page) -> Ca
     glance = same_at_a_glance(kind, page, baseline_of(source))
     if glance is not None:
         return Capture(source, page, glance)
-    reading = read(kind, page, _asked_for(source, page))
+    reading = read(kind, page, _asked_for(source, page), source.bill)
     before = _before(context, source, kind) if reading.changed else None
     return Capture(source, page, doubt(reading, before, source.accepted_fingerprint), before)
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from monitor.diff import lost_most
 from monitor.extract.base import ExtractError
 from monitor.extract.registry import EXTRACTORS
-from monitor.model.legislature import Bill, Record
+from monitor.model.legislature import Bill, BillKey, Record
 from monitor.model.tracking import Page, SourceKind, Verdict
 from monitor.store.snapshots import DamagedError, body_of, sha256
 
@@ -55,13 +55,18 @@ def same_at_a_glance(kind: SourceKind, page: Page, baseline: Baseline) -> Readin
     return None
 
 
-def read(kind: SourceKind, page: Page, url: str) -> Reading:
-    """Extract a capture that differs. A page that fails its landmarks gets its verdict, never a record."""
+def read(kind: SourceKind, page: Page, url: str, bill: BillKey | None) -> Reading:
+    """Extract a capture that differs. A page that fails its landmarks gets its verdict, never a record.
+
+    ``bill`` is the one that was asked for: a redirect can lead to a page that is well, and another bill's.
+    """
     extractor = EXTRACTORS[kind]
     try:
         record = extractor.extract(page.body, url=url, content_type=page.content_type)
     except ExtractError as error:
         return Reading(error.verdict, str(error), fingerprint=extractor.fingerprint(page.body))
+    if isinstance(record, Bill) and bill is not None and record.key != bill:
+        return Reading(Verdict.WRONG_PAGE, f"asked for {bill}, {page.final_url} shows {record.key}")
     return Reading(Verdict.OK, fingerprint=extractor.fingerprint(page.body), record=record)
 
 
