@@ -128,7 +128,7 @@ def due(session: Session, channel: str, now: datetime, limit: int) -> list[Deliv
         select(Delivery)
         .where(Delivery.channel == channel, Delivery.due_at <= now, _free(now), ~behind_a_retry)
         .options(joinedload(Delivery.subscription))
-        .order_by(Delivery.due_at, Delivery.transition_id, Delivery.id)
+        .order_by(Delivery.due_at, Delivery.transition_id, Delivery.notice_id, Delivery.id)
         .limit(limit)
     )
     return list(session.scalars(rows))
