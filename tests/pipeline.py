@@ -44,9 +44,10 @@ from monitor.store.schema import (
     Source,
     Transition,
 )
-from monitor.workflow.check import CheckReport, check
+from monitor.workflow.check import check
 from monitor.workflow.context import EASTERN, Context
 from monitor.workflow.deliver import DeliverReport, deliver
+from monitor.workflow.report import CheckReport
 from monitor.workflow.review import approve, reject
 from monitor.workflow.subscribe import subscribe, wish
 from monitor.workflow.sync import sync

@@ -15,8 +15,8 @@ from monitor.cli.output import as_json, clean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.workflow.check import CheckReport
     from monitor.workflow.context import Context
+    from monitor.workflow.report import CheckReport
 
 
 def register(app: typer.Typer) -> None:

@@ -25,9 +25,10 @@ from monitor.model.tracking import ProposalKind, ProposalState, Status
 from monitor.store import migrations, proposals
 from monitor.store.database import Database
 from monitor.store.schema import Proposal
-from monitor.workflow.check import CheckReport, check
+from monitor.workflow.check import check
 from monitor.workflow.context import EASTERN, Context
 from monitor.workflow.deliver import deliver
+from monitor.workflow.report import CheckReport
 from monitor.workflow.review import approve
 from monitor.workflow.subscribe import subscribe, wish
 from monitor.workflow.sync import sync

@@ -104,6 +104,11 @@ def kept_already(session: Session, source: Source, page: Page) -> Snapshot | Non
     return session.scalars(same.order_by(Snapshot.id.desc()).limit(1)).first()
 
 
+def keep_evidence(session: Session, source: Source, page: Page, verdict: Verdict) -> Snapshot:
+    """Keep a capture that cannot be believed; the same bad bytes are stored once."""
+    return kept_already(session, source, page) or add(session, source, page, verdict)
+
+
 def prune_failures(session: Session, before: datetime, keep: int = 3) -> int:
     """Forget failed captures older than ``before`` that nothing points to, but a source's newest ``keep``."""
     newer = aliased(Snapshot)

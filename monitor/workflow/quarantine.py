@@ -27,9 +27,7 @@ def keep(
     """Store the capture, and ask a person about it when it is time to."""
     snapshot = None
     if page is not None:
-        snapshot = snapshots.kept_already(session, source, page) or snapshots.add(
-            session, source, page, reading.verdict
-        )
+        snapshot = snapshots.keep_evidence(session, source, page, reading.verdict)
     if reading.verdict in _PASSING and source.failures < config.notices.fail_after:
         return []
     evidence = Evidence(

@@ -39,6 +39,11 @@ class Reading:
     record: Record | None = None
 
     @property
+    def is_good(self) -> bool:
+        """Whether it can be believed."""
+        return self.verdict in (Verdict.OK, Verdict.NOT_MODIFIED)
+
+    @property
     def changed(self) -> bool:
         return self.record is not None
 

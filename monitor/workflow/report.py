@@ -1,0 +1,66 @@
+"""What one pass of ``check`` did, in the words other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.store.schema import Bill, ChangeRow, Proposal, Source, Watch
+from monitor.workflow.record import Recorded
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """What one pass did. ``changes`` are ready for ``--json``; ``proposals`` are ids."""
+
+    checked: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    failed: int = 0
+    blocked: int = 0
+    requests: int = 0
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    proposals: list[int] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable form other tools read."""
+        return {name: getattr(self, name) for name in CheckReport.__slots__}
+
+
+def tally(session: Session, report: CheckReport, outcome: str, recorded: Recorded) -> None:
+    """Count one outcome and put its changes into the report's words."""
+    if outcome == "postponed":
+        return
+    report.checked += 1
+    setattr(report, outcome, getattr(report, outcome) + 1)
+    report.changes += [change_as_json(session, change) for change in recorded.changes]
+    report.proposals += [proposal.id for proposal in recorded.proposals]
+
+
+def change_as_json(session: Session, change: ChangeRow) -> dict[str, Any]:
+    """One change; ``watch`` is the first of the watches it concerns."""
+    source = session.get(Source, change.source_id) if change.source_id else None
+    bill = session.get(Bill, change.bill_id) if change.bill_id else None
+    watched = Watch.bill_id == bill.id if bill is not None else Watch.source_id == change.source_id
+    watch = session.scalars(select(Watch.id).where(watched, Watch.active).order_by(Watch.id)).first()
+    return {
+        "watch": watch,
+        "source": source.slug if source else None,
+        "kind": change.kind,
+        "session": bill.session if bill else None,
+        "bill": bill.identifier if bill else None,
+        "date": change.on.isoformat() if change.on else None,
+        "description": change.quote,
+        "phrase": change.phrase or None,
+        "classification": list(change.classification),
+    }
+
+
+def still_pending(session: Session, ids: Sequence[int]) -> list[int]:
+    """A proposal that this same run has already superseded is not worth naming."""
+    rows = select(Proposal.id).where(Proposal.id.in_(ids), Proposal.state == "pending").order_by(Proposal.id)
+    return list(session.scalars(rows))
