@@ -34,6 +34,7 @@ _SESSION = re.compile(r"Session\W+(?:Year\W+)?(\d{4})\b|\b(\d{4})\b[\w .]{0,40}S
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _RAW_DATE_CELL = re.compile(r">(?:\s|\xa0|&nbsp;?|&#160;?)*\d{1,2}/\d{1,2}/\d{4}(?:\s|\xa0|&nbsp;?|&#160;?)*<")
 _HISTORY = re.compile(r"\bsummary\s*=\s*[\"']?\s*bill\s+history", re.IGNORECASE)
+_TABLE = re.compile(r"<table\b", re.IGNORECASE)
 _TABLE_END = re.compile("</table", re.IGNORECASE)
 _HISTORY_HEADING = re.compile(r"Bill(?:\s|\xa0|&nbsp;?)+History", re.IGNORECASE)
 _STATUS = re.compile(r"^\s*status\s+of\s+bills\s*$", re.IGNORECASE)
@@ -41,6 +42,8 @@ _NO_TITLE = re.compile("Bill History|Co-sponsors", re.IGNORECASE)
 _ABSENT = re.compile(r"not\s+found\s+in\s+(?:the\s+)?database", re.IGNORECASE)
 _SITE_DOCUMENT = re.compile(r"/\d{4}/(?:TOB|FC|FN|BA|ACT|AMD)/", re.IGNORECASE)
 _MEMBER = re.compile("CGAMemberBills", re.IGNORECASE)
+#: Below the history these could still be counted or refused: headings, named tables, links to documents.
+_COUNTS = ("<h3", "cgasubheader", "cgabilltext", "summary", "/tob/", "/fc/", "/fn/", "/ba/", "/act/", "/amd/")
 _NEXT_PART = ("h3", "h4", "h5", "table", "p", "div", "form", "hr")
 _COMMITTEE = re.compile(r"(?:\([\w&]+\))?")
 _TITLE = re.compile(r"^(?:AN ACT|RESOLUTION|PROPOSED|A JOINT RESOLUTION)\b", re.IGNORECASE)
@@ -69,10 +72,21 @@ class BillPage:
             raise _no_history(text, url)
         if not page.is_complete(text):
             raise page.truncated(url)
+        text = _without_tail(text)
         return page.parse(text, partial(_bill, text=text, asked=asked, url=url))
 
     def fingerprint(self, body: bytes) -> str | None:
         return fingerprint.of_bill_page(body)
+
+
+def _without_tail(text: str) -> str:
+    """Without what stands below the history: a thousand tags of co-sponsors cost more than all the rest."""
+    start = _HISTORY.search(text)
+    end = _TABLE_END.search(text, start.end()) if start else None
+    if start is None or end is None or _TABLE.search(text, start.end(), end.start()):
+        return text
+    below = text[end.end() :].lower()
+    return text if any(word in below for word in _COUNTS) else f"{text[: end.end()]}></body></html>"
 
 
 def _asked(url: str) -> _Asked:
