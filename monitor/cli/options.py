@@ -41,7 +41,8 @@ def fail(message: str, code: int = REFUSED) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _clock(text: str | None) -> Callable[[], datetime]:
+def clock(text: str | None) -> Callable[[], datetime]:
+    """Now, or the moment that ``--now`` names. Ends the command if that is none."""
     if text is None:
         return lambda: datetime.now(UTC)
     try:
@@ -86,7 +87,7 @@ def opened(
             migrations.upgrade(database)
         if not unready:
             migrations.require(database)
-        yield Context(settings, database, _clock(now or shared.now), os.environ, stopping)
+        yield Context(settings, database, clock(now or shared.now), os.environ, stopping)
     except ConfigError as error:
         fail(str(error), USAGE)
     except migrations.SchemaMismatch as error:

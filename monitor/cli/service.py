@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import REFUSED, ConfigOption, JsonOption, NowOption, Shared, opened
+from monitor.cli.options import REFUSED, ConfigOption, JsonOption, NowOption, Shared, clock, opened
 from monitor.cli.output import as_json, table
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def doctor(
 
     shared = context.obj if isinstance(context.obj, Shared) else Shared()
     path = config or shared.config or Path("config.yaml")
-    findings = examine(path, os.environ, now or shared.now, offline=offline)
+    findings = examine(path, os.environ, clock(now or shared.now)(), offline=offline)
     if as_json_:
         as_json([finding.as_json() for finding in findings])
     else:

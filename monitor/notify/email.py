@@ -167,6 +167,18 @@ class MailServer:
                 if not (pooled and drop.again):
                     return Outcome(OutcomeKind.TEMPORARY, str(drop), drop.code)
 
+    def greet(self) -> Outcome:
+        """Say hello, log in and leave: whether mail would be taken now (SENT). Nothing is sent."""
+        self._deadline.start(self._settings.timeout)
+        try:
+            client = self._connect()
+            code, reply = client.noop()
+            client.quit()
+        except (OSError, smtplib.SMTPException) as error:
+            return self._unreachable(error)
+        kind = OutcomeKind.SENT if code == 250 else OutcomeKind.CHANNEL
+        return Outcome(kind, f"mail server {self._where} says {code} {self._told(reply)}", code)
+
     def close(self) -> None:
         """Hang up. The server may have done so long before us."""
         client, self._client = self._client, None

@@ -141,12 +141,13 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             raise ValueError(f"{target} cannot be written: {error}") from error
 
-    def problems(self) -> list[str]:
-        """What the engine itself finds wrong with the stored data; empty when sound."""
+    def problems(self, *, quick: bool = False) -> list[str]:
+        """What the engine itself finds wrong with the stored data; empty when sound. ``quick`` leaves indexes out."""
         if not self.is_sqlite:
             return []
+        question = text("PRAGMA quick_check") if quick else text("PRAGMA integrity_check")
         with self.reading() as session:
-            integrity = [row[0] for row in session.execute(text("PRAGMA integrity_check"))]
+            integrity = [row[0] for row in session.execute(question)]
             orphans = _orphans(session.connection())
         return [line for line in integrity if line != "ok"] + orphans
 

@@ -1,0 +1,1 @@
+"""What ``monitor doctor`` looks at, one module for each part of the installation."""
