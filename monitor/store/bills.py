@@ -48,6 +48,21 @@ def ledgers(session: Session, bill_ids: Collection[int]) -> dict[int, list[Actio
     return found
 
 
+def histories(session: Session, bill_ids: Collection[int]) -> dict[int, list[ActionRow]]:
+    """The rows that stand today, oldest first, of many bills and without the weight of mapped rows."""
+    found: dict[int, list[ActionRow]] = {bill_id: [] for bill_id in bill_ids}
+    ids = list(bill_ids)
+    for start in range(0, len(ids), 500):
+        rows = (
+            select(Action.bill_id, Action.date, Action.description)
+            .where(Action.bill_id.in_(ids[start : start + 500]), Action.gone.is_(False))
+            .order_by(Action.bill_id, Action.position, Action.id)
+        )
+        for bill_id, day, description in session.execute(rows):
+            found[bill_id].append(ActionRow(day, description))
+    return found
+
+
 def leave_feed(session: Session, new_session: str) -> None:
     """The bulk files have turned to ``new_session`` and verify no other session's bills any more."""
     session.execute(update(Bill).where(Bill.session != new_session).values(in_feed=False))

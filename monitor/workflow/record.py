@@ -115,7 +115,7 @@ def bill_read(
     session.add_all(changes)
     session.flush()
     stage_before = stage_of(bill)
-    reading = restage(bill, result.order, at.today)
+    reading = restage(bill, bills.history(result.order), at.today)
     if not changes:
         return Recorded([], [])
     return Recorded(changes, _propose(session, at, source, bill, result, changes, stage_before, reading))
@@ -165,9 +165,9 @@ def stage_of(bill: Bill) -> StageReading | None:
     return StageReading(Stage(bill.stage), bill.stage_since, bill.stage_reason) if bill.stage else None
 
 
-def restage(bill: Bill, order: Sequence[Action], today: date) -> StageReading:
+def restage(bill: Bill, rows: Sequence[ActionRow], today: date) -> StageReading:
     """Read the whole history again and store what it says."""
-    reading = read_stage(bill.key, bills.history(list(order)), today)
+    reading = read_stage(bill.key, rows, today)
     bill.stage, bill.stage_since, bill.stage_reason = reading.stage, reading.since, reading.reason
     bill.stage_on = today
     return reading

@@ -34,9 +34,9 @@ def upkeep(session: Session, at: Pass, config: Config) -> Recorded:
     if not _is_new_day(session, at):
         return recorded
     stale = bills.stage_read_before(session, at.today)
-    ledgers = bills.ledgers(session, [bill.id for bill in stale])
+    histories = bills.histories(session, [bill.id for bill in stale])
     for bill in stale:
-        recorded.proposals += _new_day(session, at, bill, ledgers[bill.id])
+        recorded.proposals += _new_day(session, at, bill, histories[bill.id])
     recorded.proposals += _disagreements(session, at)
     recorded.proposals += _lone_acts(session, at)
     recorded.proposals += _quiet(session, at, config)
@@ -49,33 +49,34 @@ def _is_new_day(session: Session, at: Pass) -> bool:
     return last is None or last.astimezone(EASTERN).date() < at.today
 
 
-def _new_day(session: Session, at: Pass, bill: Bill, ledger: Sequence[Action]) -> list[Proposal]:
+def _new_day(session: Session, at: Pass, bill: Bill, rows: Sequence[ActionRow]) -> list[Proposal]:
     """The same rows on a new day: the bill may have died, its hearing may be over, the governor's time may be up."""
-    standing = [action for action in ledger if not action.gone]
-    before, yesterday = record.stage_of(bill), bill.stage_on or at.today
-    now = record.restage(bill, standing, at.today)
-    events = interpret.events(bill.key, before, now, [], []) + _hearings(bill, standing, yesterday, at.today)
-    made = _unsigned(session, at, bill, standing, now)
+    before = record.stage_of(bill)
+    now = record.restage(bill, rows, at.today)
+    events = interpret.events(bill.key, before, now, [], []) + _hearings(bill, rows, at.today)
+    made = _unsigned(session, at, bill, now)
     if not events:
         return made
-    evidence = _overtaken(session, at, standing, before, now)
+    evidence = _overtaken(session, at, bill, before, now)
     return made + propose.about_bill(session, at.policy, bill, propose.News(events, before, now, [evidence]), at.now)
 
 
-def _hearings(bill: Bill, standing: Sequence[Action], yesterday: date, today: date) -> list[interpret.Event]:
-    """Hearings whose day lies behind us and that no earlier pass has told of."""
-    days = [hearing_day(ActionRow(action.date, action.description)) for action in standing]
-    over = sorted({day for day in days if day is not None and day < today and (bill.heard_on or date.min) < day})
-    fresh = [day for day in over if day >= yesterday]
+def _hearings(bill: Bill, rows: Sequence[ActionRow], today: date) -> list[interpret.Event]:
+    """Hearings whose day lies behind us and that no earlier pass has told of; those before we first read are known."""
+    told = bill.heard_on or _first_day(bill) - timedelta(days=1)
+    over = sorted({day for day in map(hearing_day, rows) if day is not None and told < day < today})
     if over:
         bill.heard_on = over[-1]
-    return [interpret.hearing_event(bill.key, day) for day in fresh]
+    return [interpret.hearing_event(bill.key, day) for day in over]
 
 
-def _overtaken(
-    session: Session, at: Pass, standing: Sequence[Action], before: StageReading | None, now: StageReading
-) -> Evidence:
+def _first_day(bill: Bill) -> date:
+    return bill.first_read_at.astimezone(EASTERN).date() if bill.first_read_at else date.max
+
+
+def _overtaken(session: Session, at: Pass, bill: Bill, before: StageReading | None, now: StageReading) -> Evidence:
     """Nothing new was published: the evidence is the last row, which the calendar has overtaken."""
+    standing = [action for action in bills.ledger(session, bill.id) if not action.gone]
     if not standing:
         return Evidence(url="", quote="No action is on record.", first_seen_at=at.now)
     evidence = _row(session, standing[-1])
@@ -95,10 +96,10 @@ def _row(session: Session, action: Action) -> Evidence:
     )
 
 
-def _unsigned(session: Session, at: Pass, bill: Bill, standing: Sequence[Action], now: StageReading) -> list[Proposal]:
+def _unsigned(session: Session, at: Pass, bill: Bill, now: StageReading) -> list[Proposal]:
     if now.unsigned_deadline is None:
         return []
-    evidence = _overtaken(session, at, standing, None, now)
+    evidence = _overtaken(session, at, bill, None, now)
     subject = f"unsigned:{bill.session}-{bill.identifier}"
     made = propose.review(session, subject, now.reason, [evidence], at.now, bill=bill)
     return [made] if made is not None else []
@@ -125,7 +126,7 @@ def _settle_removals(session: Session, at: Pass, bill: Bill, rows: Sequence[Acti
     session.add_all(changes)
     session.flush()
     before = record.stage_of(bill)
-    now = record.restage(bill, [one for one in bills.ledger(session, bill.id) if not one.gone], at.today)
+    now = record.restage(bill, bills.history(bills.ledger(session, bill.id)), at.today)
     events = interpret.events(bill.key, before, now, [], []) if before and before.stage != now.stage else []
     evidence = [proposals.evidence_of(session, change, before.stage.label if before else "", "") for change in changes]
     news = propose.News(events, before, now, evidence)
