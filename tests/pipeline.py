@@ -22,7 +22,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from monitor.config import Config, load
@@ -94,6 +94,7 @@ class World:
     further blocks of config.yaml (``{"maintainers": [...]}``); ``manners`` are merged into that block, in which
     the pause between requests is 0. ``replica`` holds further arguments of ``Replica``. The clock begins at noon
     (Eastern) of ``day``. With ``synced=False`` the database stays empty (no schema), as for a subprocess.
+    This process does not wait for the disk unless ``durable``: only a power cut could tell, and tests are many.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class World:
         environ: Mapping[str, str] | None = None,
         replica: Mapping[str, Any] | None = None,
         synced: bool = True,
+        durable: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -125,6 +127,8 @@ class World:
         self._settings = {"manners": {"interval_seconds": 0, **(manners or {})}, **(settings or {})}
         self._synced = synced
         self.database = Database(self.database_url)
+        if self.database.is_sqlite and not durable:
+            event.listen(self.database.engine, "connect", _do_not_wait_for_the_disk)
         self.configure(issues)
 
     def configure(self, issues: Sequence[Json], **settings: Any) -> None:
@@ -301,6 +305,10 @@ class World:
         )
         assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def days_between(first: date, last: date) -> Iterable[date]:
