@@ -29,11 +29,14 @@ SECRET = "T01/B01/s3cr3tOfSam"
 
 
 def told_world(folder: Path, mail: Any, slack: SlackSink | None = None, **more: Any) -> World:
-    """Two issues, stops and quotas; mail goes to ``mail``, Slack to ``slack``, Sam the operator is told by Slack."""
-    settings: dict[str, Any] = {
-        "mail": {"host": "127.0.0.1", "port": mail.port, "security": "none", "from": "board@example.org"},
-        **more.pop("settings", {}),
-    }
+    """Two issues, stops and quotas; mail goes to ``mail``, Slack to ``slack``, Sam the operator is told by Slack.
+
+    Without ``mail`` messages become files.
+    """
+    settings: dict[str, Any] = dict(more.pop("settings", {}))
+    if mail is not None:
+        server = {"host": "127.0.0.1", "port": mail.port, "security": "none", "from": "board@example.org"}
+        settings = {"mail": server, **settings}
     environ = dict(more.pop("environ", {}))
     if slack is not None:
         settings = {"slack_bases": [slack.base], "operators": [SAM], **settings}
