@@ -427,7 +427,7 @@ def _story(world: World) -> Iterator[tuple[str, list[str], date]]:
 def test_every_json_has_the_documented_keys(tmp_path, monkeypatch):
     documented = _documented()
     documented["proposals show"] = documented["proposals list"][0]
-    issues = [issue("stops", watch("2025 HB 7132", effect="some_progress")), issue("other", watch("2025 HB 7132"))]
+    issues = [issue("stops", watch("2025 HB 7132", effect="some_progress")), issue("towns", watch("2025 HB 7132"))]
     told: dict[str, Any] = {}
     with World(tmp_path, issues, synced=False) as world:
         monkeypatch.setenv("MONITOR_CONFIG", str(world.config_path))
