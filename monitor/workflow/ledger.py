@@ -22,7 +22,12 @@ def identity(row: ActionRow | Action) -> Identity:
 
     Computed from the stored wording by today's phrase table, so a new phrase changes no history.
     """
-    return (row.date, *classify(row.description).identity)
+    return (row.date, *meaning(row))
+
+
+def meaning(row: ActionRow | Action) -> Identity:
+    """What a row says, whatever its date: a row whose date was corrected means the same."""
+    return classify(row.description).identity
 
 
 @dataclass(slots=True)
@@ -53,7 +58,7 @@ def reconcile(
     """
     result = Reconciled()
     matched = _match(known, record, channel)
-    _amend(result, matched, record, known, diff)
+    _amend(result, matched, record, known, diff, channel, now)
     news = Counter(identity(row) for row in [*diff.added, *(after for _, after in diff.amended)])
     for index, row in enumerate(record):
         if matched[index] is None:
@@ -96,6 +101,8 @@ def _amend(
     record: Sequence[ActionRow],
     known: Sequence[Action],
     diff: ActionDiff,
+    channel: Channel,
+    now: datetime,
 ) -> None:
     """An edited row keeps its place in the ledger, unless the other channel showed the edit first."""
     taken = {id(action) for action in matched}
@@ -108,6 +115,9 @@ def _amend(
             old.date, old.description = after.date, after.description
             matched[index] = old
             taken.add(id(old))
+        elif old is not None and not (old.in_page if channel == "in_feed" else old.in_feed):
+            # The edit is known: that its former wording ends here too is nothing to tell.
+            old.removed_at, old.gone = now, True
 
 
 def _enter(row: ActionRow, source: Source, snapshot: Snapshot | None, bill_id: int, now: datetime) -> Action:

@@ -20,7 +20,7 @@ from monitor.model.tracking import ChangeKind, Page, SourceKind, Verdict
 from monitor.store import bills, proposals, snapshots
 from monitor.store.schema import Action, Bill, ChangeRow, Proposal, Publication, Snapshot, Source
 from monitor.workflow import propose
-from monitor.workflow.ledger import Channel, Reconciled, identity, reconcile
+from monitor.workflow.ledger import Channel, Reconciled, meaning, reconcile
 from monitor.workflow.reading import Reading
 
 #: Channels first read within a day of each other are one first sight: a baseline, not news.
@@ -106,7 +106,7 @@ def bill_read(
 ) -> Recorded:
     """One channel's history of one bill: ledger, stage, changes, proposals."""
     bill.first_read_at = bill.first_read_at or at.now
-    diff = diff_actions(was, rows, identity) if is_news else ActionDiff((), (), ())
+    diff = diff_actions(was, rows, meaning) if is_news else ActionDiff((), (), ())
     result = reconcile(known, rows, diff, channel, source=source, snapshot=snapshot, bill_id=bill.id, now=at.now)
     session.add_all([*result.added, *result.quiet])
     session.flush()
