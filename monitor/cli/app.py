@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli import board, check, database, demo, inspect, proposals, service, subscribers
-from monitor.cli.options import ConfigOption, NowOption, Shared
+from monitor.cli.options import NowOption, Shared, SharedConfigOption
 
 _EPILOG = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 the database cannot be used."
 
@@ -35,7 +35,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     context: typer.Context,
-    config: ConfigOption = None,
+    config: SharedConfigOption = None,
     now: NowOption = None,
     version: Annotated[  # acts through its callback
         bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monitor.cli.options import ConfigOption, JsonOption, NowOption, fail, opened
-from monitor.cli.output import as_json, clean
+from monitor.cli.output import as_json, clean, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from monitor.workflow.context import Context
     from monitor.workflow.report import CheckReport
 
@@ -59,8 +54,8 @@ def check(
 
     with opened(context, config, now, fresh=True) as opening:
         _ready(opening, watch)
-        with _progress() as progress:
-            report = run(opening, everything=everything, watches=watch, progress=progress)
+        with progress("Reading") as show:
+            report = run(opening, everything=everything, watches=watch, progress=show)
     if as_json_:
         as_json(report.as_json())
     else:
@@ -86,20 +81,6 @@ def _ready(opening: Context, watch: list[str] | None) -> None:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`monitor board --json` names them."
             fail(f"there is no watch {name!r}; {hint}", 2)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, silence in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _tell(report: CheckReport) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import ConfigOption, NowOption, fail, opened
+from monitor.cli.output import plain_json
 
 #: Errors of single lines go to stderr; the exit code tells that there were some.
 _SOME_FAILED = 1
@@ -64,7 +65,7 @@ def _bill(given: dict[str, Any]) -> Any:
 
     try:
         key = BillKey(str(given["session"]), str(given["identifier"]).replace(" ", ""))
-        rows = [ActionRow(date.fromisoformat(row["date"][:10]), row["description"]) for row in given["actions"]]
+        rows = [ActionRow(date.fromisoformat(row["date"][:10]), _text(row["description"])) for row in given["actions"]]
     except (KeyError, TypeError) as error:
         raise ValueError(
             f'expected {{"session", "identifier", "actions": [{{"date", "description"}}]}}: {error}'
@@ -72,11 +73,17 @@ def _bill(given: dict[str, Any]) -> Any:
     return key, rows
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a description is text, not {value!r}")
+    return value
+
+
 def _each_line(work: Callable[[str], dict[str, Any]]) -> None:
     failed = False
     for number, line in enumerate(_lines(), start=1):
         try:
-            typer.echo(json.dumps(work(line), ensure_ascii=False))
+            typer.echo(plain_json(work(line)))
         except ValueError as error:
             failed = True
             typer.echo(f"line {number}: {error}", err=True)
@@ -108,7 +115,7 @@ def extract(
         record = EXTRACTORS[source_kind].extract(file.read_bytes(), url=url, content_type=content_type)
     except ExtractError as error:
         fail(f"{error.verdict}: {error}")
-    typer.echo(json.dumps({"kind": kind, "record": record_to_json(record)}, ensure_ascii=False))
+    typer.echo(plain_json({"kind": kind, "record": record_to_json(record)}))
 
 
 def _kind(text: str) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 
+from monitor.cli.output import is_terminal
+
 
 def configure(level: int = logging.WARNING) -> None:
     """Set up structlog once for a command. The service asks for INFO."""
     import structlog
 
-    console = sys.stderr.isatty()
+    console = is_terminal(sys.stderr)
     renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 REFUSED, USAGE, DATABASE = 1, 2, 3
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help="The configuration.", show_default="config.yaml"),
+_CONFIG = "The configuration, if not the one MONITOR_CONFIG names."
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help=_CONFIG, show_default="config.yaml")]
+#: Before the command's name, where what the variable says is weaker than what is written after it.
+SharedConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="MONITOR_CONFIG", help=_CONFIG, show_default="config.yaml")
 ]
 NowOption = Annotated[
     str | None, typer.Option("--now", metavar="ISO-TIME", help="Pretend it is this moment (for replays).")

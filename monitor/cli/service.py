@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.options import REFUSED, ConfigOption, JsonOption, NowOption, Shared, clock, opened
-from monitor.cli.output import as_json, table
+from monitor.cli.output import as_json, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,13 +100,10 @@ def deliver(
     context: typer.Context, config: ConfigOption = None, now: NowOption = None, as_json_: JsonOption = False
 ) -> None:
     """Send what is due now."""
-    from rich.progress import Progress
-
     from monitor.workflow.deliver import deliver as send
 
-    with opened(context, config, now) as opening, Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("Sending", total=None)
-        report = send(opening, progress=lambda done: bar.update(task, completed=done), rested=True)
+    with opened(context, config, now) as opening, progress("Sending") as show:
+        report = send(opening, progress=lambda done: show(done, None), rested=True)
     if as_json_:
         as_json(report.as_json())
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import ConfigOption, JsonOption, NowOption, fail, opened
-from monitor.cli.output import as_json, table
+from monitor.cli.output import as_json, progress, table
 
 if TYPE_CHECKING:
     from monitor.store.schema import Subscription
@@ -137,15 +137,12 @@ def import_(
     as_json_: JsonOption = False,
 ) -> None:
     """Import subscribers from a CSV file, all or none."""
-    from rich.progress import Progress
-
     from monitor.workflow.subscribe import Unsuitable, read_csv, subscribe
 
     with opened(context, config, now, fresh=True) as opening:
         try:
-            with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
-                task = bar.add_task("Reading", total=None)
-                wishes = read_csv(opening.config, file, lambda done: bar.update(task, completed=done))
+            with progress("Reading") as show:
+                wishes = read_csv(opening.config, file, lambda done: show(done, None))
         except (Unsuitable, UnicodeDecodeError) as error:
             fail(str(error))
         new, changed = subscribe(opening, wishes)
