@@ -143,7 +143,7 @@ def import_(
         try:
             with progress("Reading") as show:
                 wishes = read_csv(opening.config, file, lambda done: show(done, None))
-        except (Unsuitable, UnicodeDecodeError) as error:
+        except Unsuitable as error:
             fail(str(error))
         new, changed = subscribe(opening, wishes)
     if as_json_:

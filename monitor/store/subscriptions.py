@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from monitor.model.messaging import Cadence, ChannelKind
 from monitor.store import outbox
 from monitor.store.schema import Delivery, Subscription
+
+#: Addresses looked up at a time; engines limit how many a question may name.
+_CHUNK = 1_000
 
 
 def find(session: Session, channel: ChannelKind, address: str) -> Subscription | None:
@@ -18,25 +22,40 @@ def find(session: Session, channel: ChannelKind, address: str) -> Subscription |
     return session.scalars(rows).first()
 
 
-def put(
-    session: Session,
-    channel: ChannelKind,
-    address: str,
-    topics: Sequence[str],
-    issues: Sequence[str],
-    cadence: Cadence,
-    now: datetime,
-) -> tuple[Subscription, bool]:
-    """Add a subscription, or change the one this address has. Returns it and whether it is new."""
-    row = find(session, channel, address)
-    is_new = row is None
-    if row is None:
-        row = Subscription(channel=channel, address=address, created_at=now, cadence=cadence)
-        session.add(row)
-    row.topics, row.issues, row.cadence = list(topics), list(issues), cadence
-    row.left_at, row.broken_at, row.broken_reason = None, None, ""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one address is to be told, and how often."""
+
+    channel: ChannelKind
+    address: str
+    topics: tuple[str, ...]
+    issues: tuple[str, ...]
+    cadence: Cadence
+
+
+def put(session: Session, entries: Sequence[Entry], now: datetime) -> tuple[int, int]:
+    """Add subscriptions, or change those the addresses have. Returns how many are new and how many changed."""
+    known = _known(session, [entry.address for entry in entries])
+    fresh: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        row = known.get((entry.channel, entry.address))
+        if row is None:
+            fresh[entry.channel, entry.address] = entry
+        else:
+            row.topics, row.issues, row.cadence = list(entry.topics), list(entry.issues), entry.cadence
+            row.left_at, row.broken_at, row.broken_reason = None, None, ""
     session.flush()
-    return row, is_new
+    if fresh:
+        session.execute(insert(Subscription), [asdict(entry) | {"created_at": now} for entry in fresh.values()])
+    return len(fresh), len(entries) - len(fresh)
+
+
+def _known(session: Session, addresses: Sequence[str]) -> dict[tuple[str, str], Subscription]:
+    found: dict[tuple[str, str], Subscription] = {}
+    for start in range(0, len(addresses), _CHUNK):
+        chunk = select(Subscription).where(Subscription.address.in_(addresses[start : start + _CHUNK]))
+        found |= {(row.channel, row.address): row for row in session.scalars(chunk)}
+    return found
 
 
 def leave(session: Session, row: Subscription, now: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -22,15 +21,10 @@ class Unsuitable(Exception):
     """A subscription that cannot be; says why and what to write. Nothing was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(subscriptions.Entry):
     """A subscription as somebody asked for it, checked."""
 
-    channel: ChannelKind
-    address: str
-    topics: tuple[str, ...]
-    issues: tuple[str, ...]
-    cadence: Cadence
+    __slots__ = ()
 
     @property
     def masked(self) -> str:
@@ -69,13 +63,8 @@ def _one_of(value: str, allowed: Sequence[str], what: str) -> str:
 
 def subscribe(context: Context, wishes: Iterable[Wish]) -> tuple[int, int]:
     """Add or change subscriptions, all or none. Returns (new, changed)."""
-    now = context.now()
-    new = changed = 0
     with context.database.transaction() as session:
-        for one in wishes:
-            _, is_new = subscriptions.put(session, one.channel, one.address, one.topics, one.issues, one.cadence, now)
-            new, changed = new + is_new, changed + (not is_new)
-    return new, changed
+        return subscriptions.put(session, list(wishes), context.now())
 
 
 def unsubscribe(context: Context, channel: ChannelKind, address: str) -> bool:
@@ -93,16 +82,22 @@ def read_csv(config: Config, path: Path, progress: Callable[[int], None] = lambd
 
     Raises Unsuitable with every bad line named; then nothing of the file is taken.
     """
-    wishes, problems = [], []
+    wishes: list[Wish] = []
+    problems: list[str] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        _check_columns(path, rows.fieldnames or ())
-        for row in rows:
-            try:
-                wishes.append(_from_row(config, row))
-            except Unsuitable as error:
-                problems.append(f"{path}:{rows.line_num}: {error}")
-            progress(len(wishes))
+        rows = csv.DictReader(file, strict=True)
+        try:
+            _check_columns(path, rows.fieldnames or ())
+            for row in rows:
+                try:
+                    wishes.append(_from_row(config, row))
+                except Unsuitable as error:
+                    problems.append(f"{path}:{rows.line_num}: {error}")
+                progress(len(wishes))
+        except csv.Error as error:
+            problems.append(f"{path}:{rows.line_num}: {error}; is a quotation mark missing?")
+        except UnicodeDecodeError:
+            raise Unsuitable(f"{path} is not UTF-8 text; save it as CSV in UTF-8. Nothing was imported.") from None
     if problems:
         shown = "\n".join(problems[:20]) + (f"\n… and {len(problems) - 20} more" if len(problems) > 20 else "")
         raise Unsuitable(f"{shown}\nNothing was imported.")
@@ -117,6 +112,10 @@ def _check_columns(path: Path, found: Sequence[str]) -> None:
 
 
 def _from_row(config: Config, row: dict[str, str]) -> Wish:
+    # csv puts what is too much under None, which the types do not know of.
+    if None in row:
+        raise Unsuitable("this line has more fields than columns")
+
     def words(name: str) -> list[str]:
         return (row.get(name) or "").split()
 
