@@ -36,12 +36,18 @@ def keep(
         first_seen_at=at.now,
         snapshot_sha256=snapshot.sha256 if snapshot else None,
     )
-    since = source.outage_since or at.now
-    subject = f"quarantine:{source.slug}:{since:%Y-%m-%dT%H:%M}"
+    subject = _subject(source, reading, at.now)
     reason = f"Quarantined: {reading.message}"
     bill = bills.find(session, source.bill) if source.bill is not None else None
     made = propose.review(session, subject, reason, [evidence], at.now, bill=bill, source=source)
     return [made] if made is not None else []
+
+
+def _subject(source: Source, reading: Reading, now: datetime) -> str:
+    """An outage asks once; but a shrunk page that is not the one a person accepted is another question."""
+    subject = f"quarantine:{source.slug}:{source.outage_since or now:%Y-%m-%dT%H:%M}"
+    is_other = reading.verdict is Verdict.SHRUNK and source.accepted_fingerprint is not None
+    return f"{subject}:{reading.fingerprint}" if is_other else subject
 
 
 def lift(session: Session, source: Source, now: datetime) -> None:
@@ -53,8 +59,3 @@ def lift(session: Session, source: Source, now: datetime) -> None:
     )
     for proposal in session.scalars(pending):
         proposals.supersede(session, proposal, None, now, "The page reads well again.")
-
-
-def accept(session: Session, source: Source, proposal: Proposal, body: bytes, fingerprint: str | None) -> None:
-    """A maintainer says that the page is right: the next read that shows the same is believed."""
-    source.accepted_fingerprint = fingerprint
