@@ -170,7 +170,8 @@ def enter(session: Session, at: Pass, source: Source, captured: Captured) -> Rec
         was, now = bulk.changed.get(bill.identifier, ([], []))
         bill.title = bulk.titles.get(bill.identifier) or bill.title
         recorded += _bill(session, at, source, snapshot, bill, bill_actions(was), bill_actions(now), known[bill.id])
-    _read_pages_of(session, at, recorded)
+    told = {change.bill_id for change in recorded.changes}
+    _read_pages_of(session, at, [bill for bill in touched if bill.id in told or not bulk.whole])
     return recorded
 
 
@@ -246,10 +247,9 @@ def _quarantine(
     return [made] if made is not None else []
 
 
-def _read_pages_of(session: Session, at: Pass, recorded: Recorded) -> None:
-    """The status page is richer: read it for every bill that has news."""
-    ids = dict.fromkeys(change.bill_id for change in recorded.changes if change.bill_id is not None)
-    pages = [sources.page_of(session, session.get_one(Bill, bill_id).key) for bill_id in ids]
+def _read_pages_of(session: Session, at: Pass, changed: Sequence[Bill]) -> None:
+    """The status page is richer, and soonest to say whether a row that went is really gone: read it."""
+    pages = [sources.page_of(session, bill.key) for bill in changed]
     sources.make_due(session, [page.id for page in pages if page is not None], at.began)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
@@ -16,7 +17,7 @@ from monitor.interpret.sentences import plain_day
 from monitor.model.legislature import ActionRow, StageReading
 from monitor.model.tracking import ChangeKind, SourceKind
 from monitor.store import bills, proposals
-from monitor.store.schema import Action, Bill, Evidence, Proposal, Run, Snapshot, Source
+from monitor.store.schema import Action, Bill, ChangeRow, Evidence, Proposal, Run, Snapshot, Source
 from monitor.workflow import propose, record
 from monitor.workflow.context import EASTERN
 from monitor.workflow.record import Pass, Recorded
@@ -62,12 +63,17 @@ def _new_day(session: Session, at: Pass, bill: Bill, rows: Sequence[ActionRow]) 
 
 
 def _hearings(bill: Bill, rows: Sequence[ActionRow], today: date) -> list[interpret.Event]:
-    """Hearings whose day lies behind us and that no earlier pass has told of; those before we first read are known."""
+    """Hearings over and not yet told. Old news are those before we first read, and those a vote has come after."""
     told = bill.heard_on or _first_day(bill) - timedelta(days=1)
-    over = sorted({day for day in map(hearing_day, rows) if day is not None and told < day < today})
+    voted = max((row.date for row in rows if _is_vote(row)), default=told)
+    over = sorted({day for day in map(hearing_day, rows) if day is not None and max(told, voted) < day < today})
     if over:
         bill.heard_on = over[-1]
     return [interpret.hearing_event(bill.key, day) for day in over]
+
+
+def _is_vote(row: ActionRow) -> bool:
+    return any(term in interpret.ACTION_MILESTONES for term in classify(row.description).classification)
 
 
 def _first_day(bill: Bill) -> date:
@@ -107,11 +113,17 @@ def _unsigned(session: Session, at: Pass, bill: Bill, now: StageReading) -> list
 
 def _vanished(session: Session, at: Pass) -> Recorded:
     recorded = Recorded([], [])
-    rows = bills.vanished(session, at.now - GONE_AFTER)
+    rows = [action for action in bills.vanished(session, at.now - GONE_AFTER) if _looked_again(session, action)]
     for bill_id in dict.fromkeys(action.bill_id for action in rows):
         bill = session.get_one(Bill, bill_id)
         recorded += _settle_removals(session, at, bill, [action for action in rows if action.bill_id == bill_id])
     return recorded
+
+
+def _looked_again(session: Session, action: Action) -> bool:
+    """One old copy proves nothing: whoever showed the row must have been read well without it since."""
+    read_at = session.get_one(Source, action.source_id).last_good_at
+    return action.removed_at is not None and read_at is not None and read_at - action.removed_at >= GONE_AFTER
 
 
 def _settle_removals(session: Session, at: Pass, bill: Bill, rows: Sequence[Action]) -> Recorded:
@@ -128,9 +140,15 @@ def _settle_removals(session: Session, at: Pass, bill: Bill, rows: Sequence[Acti
     before = record.stage_of(bill)
     now = record.restage(bill, bills.history(bills.ledger(session, bill.id)), at.today)
     events = interpret.events(bill.key, before, now, [], []) if before and before.stage != now.stage else []
+    taken = f"The record no longer shows {_listed(changes)} for {bill.key.label}."
+    events = [replace(event, sentence=f"{taken} {event.sentence}") for event in events]
     evidence = [proposals.evidence_of(session, change, before.stage.label if before else "", "") for change in changes]
     news = propose.News(events, before, now, evidence)
     return Recorded(changes, propose.about_bill(session, at.policy, bill, news, at.now))
+
+
+def _listed(changes: Sequence[ChangeRow]) -> str:
+    return " and ".join(f"“{change.quote}”" for change in changes)
 
 
 def _disagreements(session: Session, at: Pass) -> list[Proposal]:
@@ -166,8 +184,10 @@ def _other_channel_read(bill: Bill, feed: Source, action: Action) -> bool:
 
 
 def _disagreement(session: Session, at: Pass, bill: Bill, action: Action) -> Proposal | None:
-    here, there = ("bulk files", "status page") if action.in_feed else ("status page", "bulk files")
-    reason = f"The {here} show “{action.description}” for {bill.key.label}; the {there} do not. Which is right?"
+    row = f"“{action.description}” for {bill.key.label}"
+    reason = f"The bulk files show {row}; the status page does not. Which is right?"
+    if action.in_page:
+        reason = f"The status page shows {row}; the bulk files do not. Which is right?"
     return propose.review(session, f"channels:{action.id}", reason, [_row(session, action)], at.now, bill=bill)
 
 
