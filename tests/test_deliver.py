@@ -102,6 +102,37 @@ def test_a_temporary_refusal_is_retried_with_growing_pauses_until_two_days_have_
     assert notices(world) == [("a***@example.org could not be reached for two days", "maintainer:Alex")]
 
 
+def failed_hours(world: World, address: str) -> float:
+    """Deliver until it is given up; how many hours that took from its first try."""
+    began = world.now
+    while (one := of(world, address)[0]).state == PENDING:
+        world.now = max(world.now, one.due_at)
+        world.deliver()
+    return (world.now - began) / timedelta(hours=1)
+
+
+@pytest.mark.parametrize("cadence", ["daily", "weekly"])
+def test_a_digest_is_tried_for_two_days_from_its_own_hour_on(world: World, mail: SmtpSink, cadence: str) -> None:
+    mail.script("RCPT", "451 4.7.1 greylisted", recipient=ANN)
+    world.subscribe(ANN, cadence=cadence)
+    publish(world)
+    world.now = of(world, ANN)[0].due_at
+    assert 48 < failed_hours(world, ANN) <= 52
+    assert of(world, ANN)[0].state == DEAD
+
+
+def test_after_an_outage_longer_than_our_patience_a_message_still_has_its_tries(world: World, mail: SmtpSink) -> None:
+    mail.script("MAIL", "530 5.7.0 log in first")
+    world.subscribe(ANN)
+    publish(world)
+    world.deliver()
+    mail.clear()
+    mail.script("RCPT", "451 4.7.1 greylisted", recipient=ANN)
+    world.later(days=5)
+    assert 2 < failed_hours(world, ANN) <= 8
+    assert of(world, ANN)[0].attempts == 8
+
+
 def test_it_is_taken_in_the_end_by_a_server_that_had_its_reasons(world: World, mail: SmtpSink) -> None:
     for code in ("421 4.7.0 too many", "450 4.2.1 greylisted", "451 4.3.0 hm", "452 4.5.3 full"):
         mail.script("RCPT", code, recipient=ANN, times=1)

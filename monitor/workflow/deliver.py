@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from monitor.config import Config
 from monitor.model.messaging import ChannelKind, DeliveryState, Message, Outcome, OutcomeKind
 from monitor.notify.carrier import Transport
 from monitor.notify.channels import mask_address
@@ -25,12 +26,17 @@ from monitor.workflow.channels import open_channel
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
 from monitor.workflow.parcels import Packer, Parcel
+from monitor.workflow.publish import due_at
 
 log = structlog.get_logger()
 
 #: Temporary troubles are tried again for this long, then a person is told (RFC 5321 4.5.4.1 asks for 4-5 days of a
 #: relay; news about a vote is stale long before).
 GIVE_UP_AFTER = timedelta(hours=48)
+
+#: Nor is anything given up before so many tries, a few hours' worth: the channel may have been down for longer, and a
+#: server that does not know us refuses the first tries of all (greylisting).
+_LEAST_TRIES = 8
 
 _FIRST_PAUSE = timedelta(minutes=2)
 _LAST_PAUSE = timedelta(hours=4)
@@ -180,7 +186,7 @@ class _Pass:
     def _mark(self, parcel: Parcel, outcome: Outcome) -> None:
         """T2: record the outcome on every delivery of the message, and what follows from it."""
         now = self._context.now()
-        values = _values(parcel, outcome, now)
+        values = _values(self._context.config, parcel, outcome, now)
         with self._context.database.transaction() as session:
             config = self._context.config
             held = outbox.mark(session, parcel.key, self._context.owner, **values)
@@ -218,7 +224,7 @@ class _Pass:
         log.warning("delivery_failed", delivery=parcel.key, channel=parcel.channel, to=to, detail=outcome.detail)
 
 
-def _values(parcel: Parcel, outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _values(config: Config, parcel: Parcel, outcome: Outcome, now: datetime) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": DeliveryState.PENDING,
         "code": outcome.code,
@@ -231,9 +237,15 @@ def _values(parcel: Parcel, outcome: Outcome, now: datetime) -> dict[str, Any]:
     if outcome.kind is OutcomeKind.CHANNEL:
         # Nothing about this message: it keeps its place, and its tries are not counted.
         return values | {"attempts": parcel.attempts - 1}
-    if outcome.kind is not OutcomeKind.TEMPORARY or now - parcel.created_at > GIVE_UP_AFTER:
+    if outcome.kind is not OutcomeKind.TEMPORARY or _is_hopeless(config, parcel, now):
         return values | {"state": DeliveryState.DEAD}
     return values | {"due_at": now + _pause(parcel, outcome)}
+
+
+def _is_hopeless(config: Config, parcel: Parcel, now: datetime) -> bool:
+    # A retry moves due_at, so when it first could have been tried is worked out again.
+    first_due = due_at(config, parcel.cadence, parcel.created_at)
+    return parcel.attempts >= _LEAST_TRIES and now - first_due > GIVE_UP_AFTER
 
 
 def _pause(parcel: Parcel, outcome: Outcome) -> timedelta:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from monitor.config import Config, Contact
-from monitor.model.messaging import Announcement, ChannelKind, Message
+from monitor.model.messaging import Announcement, Cadence, ChannelKind, Message
 from monitor.notify.render import render
 from monitor.store import outbox
 from monitor.store.schema import Delivery
@@ -36,6 +36,7 @@ class Parcel:
     announcement: Announcement | None
     trouble: str
     delivery_ids: tuple[str, ...]
+    cadence: Cadence
     created_at: datetime
     due_at: datetime
     attempts: int
@@ -117,7 +118,8 @@ class Packer:
             announcement=announcement,
             trouble=trouble,
             delivery_ids=tuple(one.id for one in group),
-            created_at=min(one.created_at for one in group),
+            cadence=Cadence(lead.subscription.cadence) if lead.subscription else Cadence.IMMEDIATE,
+            created_at=max(one.created_at for one in group),
             due_at=lead.due_at,
             attempts=lead.attempts + 1,
         )
