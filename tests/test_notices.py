@@ -12,10 +12,11 @@ from monitor.model.messaging import ChannelKind, DeliveryState
 from monitor.store import proposals as store
 from monitor.store.schema import Delivery, Proposal
 from monitor.workflow import notices
+from monitor.workflow.parcels import BATCH
 from tests.pipeline import World, issue, watch
 from tests.slack_sink import SlackSink
 from tests.smtp_sink import SmtpSink
-from tests.telling import parsed, propose, told, told_world
+from tests.telling import parsed, propose, publish, told, told_world
 
 
 def person(name: str, **follows: list[str]) -> dict[str, object]:
@@ -183,6 +184,32 @@ def test_a_webhook_given_later_gets_what_waits(tmp_path: Path, mail: SmtpSink, s
         (post,) = slack.posts
         assert post.path.endswith("/ours")
         assert f"monitor proposals show {number}" in post.body.decode()
+
+
+def test_without_its_secret_a_notice_is_kept_and_said_to_be(tmp_path: Path, mail: SmtpSink, slack: SlackSink) -> None:
+    """A command by hand has not the service's environment."""
+    ours = {"name": "Our Slack", "channel": "slack", "address_secret": "OUR_SLACK"}
+    with told_world(tmp_path, mail, slack, settings={"maintainers": [ours]}) as world:
+        for number in range(BATCH + 1):
+            propose(world, "stops", reason=f"Reason {number}.")
+            announce(world)
+        world.subscribe(f"{slack.base}T1/B1/x1", "slack")
+        publish(world, "quotas")
+        by_hand = world.deliver()
+        assert (by_hand.sent, by_hand.cancelled) == (1, 0), "what is kept is in nobody's way"
+        assert by_hand.problems == [
+            f"maintainer:Our Slack: MONITOR_OUR_SLACK is not set, so {BATCH + 1} are kept for them"
+        ]
+        assert slack.posts[0].path.endswith("/x1")
+        world.later(days=5)
+        world.environ["MONITOR_OUR_SLACK"] = f"{slack.base}T1/B1/ours"
+        assert (world.deliver().sent, world.deliver().problems) == (BATCH + 1, [])
+
+
+def test_a_missing_secret_of_whom_nothing_waits_for_is_no_problem_of_a_delivery(tmp_path: Path, mail: SmtpSink) -> None:
+    ours = {"name": "Our Slack", "channel": "slack", "address_secret": "OUR_SLACK"}
+    with told_world(tmp_path, mail, settings={"maintainers": [ours]}) as world:
+        assert world.deliver().problems == []
 
 
 # --- operators --------------------------------------------------------------------------------------------------------

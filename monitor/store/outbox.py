@@ -112,10 +112,11 @@ def one_claimer(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK)))
 
 
-def due(session: Session, channel: str, now: datetime, limit: int) -> list[Delivery]:
+def due(session: Session, channel: str, now: datetime, limit: int, unreachable: Collection[str] = ()) -> list[Delivery]:
     """Deliveries of ``channel`` whose time has come and that nobody is sending, oldest first.
 
-    What follows a message that is being retried for the same subscriber waits behind it.
+    What follows a message that is being retried for the same subscriber waits behind it. What is for the
+    ``unreachable`` recipients stays where it is and is in nobody's way.
     """
     earlier = aliased(Delivery)
     behind_a_retry = exists().where(
@@ -127,11 +128,25 @@ def due(session: Session, channel: str, now: datetime, limit: int) -> list[Deliv
     rows = (
         select(Delivery)
         .where(Delivery.channel == channel, Delivery.due_at <= now, _free(now), ~behind_a_retry)
+        .where(Delivery.recipient.not_in(unreachable))
         .options(joinedload(Delivery.subscription))
         .order_by(Delivery.due_at, Delivery.transition_id, Delivery.notice_id, Delivery.id)
         .limit(limit)
     )
     return list(session.scalars(rows))
+
+
+def waiting(session: Session, recipients: Collection[str], now: datetime) -> dict[str, int]:
+    """How many messages are due to each of ``recipients``, those with none left out."""
+    if not recipients:
+        return {}
+    rows = (
+        select(Delivery.recipient, func.count())
+        .where(Delivery.recipient.in_(recipients), Delivery.due_at <= now, _free(now))
+        .group_by(Delivery.recipient)
+        .order_by(Delivery.recipient)
+    )
+    return {recipient: count for recipient, count in session.execute(rows)}
 
 
 def _free(now: datetime) -> ColumnElement[bool]:

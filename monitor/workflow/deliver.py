@@ -80,6 +80,7 @@ def deliver(
     for kind in ChannelKind:
         if rested or not current.is_paused(kind):
             current.run(kind)
+    current.report.problems += current.kept()
     return current.report
 
 
@@ -134,6 +135,10 @@ class _Pass:
                 self._batch(line, batch)
         finally:
             line.close()
+
+    def kept(self) -> list[str]:
+        """What could not even be tried. No log line: it would be the same at every tick, and the doctor says it."""
+        return self._packer.kept()
 
     @property
     def _goes_on(self) -> bool:

@@ -53,8 +53,20 @@ class Packer:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._people = people(context.config)
+        self._addresses = {name: person.target(context.environ) for name, person in self._people.items()}
         self._told: dict[tuple[object, ...], Announcement | None] = {}
         self.cancelled = 0
+
+    @property
+    def _unreachable(self) -> list[str]:
+        # The secret may only be missing here and now: a command by hand has not the service's environment.
+        return [name for name, address in self._addresses.items() if address is None]
+
+    def kept(self) -> list[str]:
+        """For each of our own people whose address was not given: what is kept for them, and what to do."""
+        with self._context.database.reading() as session:
+            counts = outbox.waiting(session, self._unreachable, self._context.now())
+        return [_kept(self._people[name], name, count) for name, count in counts.items()]
 
     def claim(self, channel: ChannelKind) -> list[Parcel]:
         """T1: take the next messages that are due, cancelling on the way what nobody wants any more."""
@@ -63,7 +75,7 @@ class Packer:
             outbox.one_claimer(session)
             parcels: list[Parcel] = []
             while not parcels:
-                leads = outbox.due(session, channel, now, BATCH)
+                leads = outbox.due(session, channel, now, BATCH, self._unreachable)
                 before = self.cancelled
                 parcels = self._pack(session, leads, now)
                 if self.cancelled == before:
@@ -132,8 +144,7 @@ class Packer:
         """Subscribers' addresses stand in the database; our own people's only in config and its secrets."""
         if delivery.subscription is not None:
             return delivery.subscription.address
-        contact = self._people.get(delivery.recipient)
-        target = contact.target(self._context.environ) if contact is not None else None
+        target = self._addresses.get(delivery.recipient)
         return target.reveal() if target is not None else None
 
     def _announcement(self, session: Session, group: Sequence[Delivery]) -> tuple[Announcement | None, str]:
@@ -154,8 +165,14 @@ def _why_not(lead: Delivery, left: bool, address: str | None) -> str:
     if left:
         return "the subscriber has left"
     if address is None:
-        return f"nobody called {lead.recipient} is in config, or their address is missing"
+        return f"nobody called {lead.recipient} is in config"
     return "what it told of is settled"
+
+
+def _kept(person: Contact, name: str, count: int) -> str:
+    return (
+        f"{name}: MONITOR_{person.address_secret} is not set, so {count} {'is' if count == 1 else 'are'} kept for them"
+    )
 
 
 def people(config: Config) -> Mapping[str, Contact]:
