@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from monitor.demo.facts import BillFacts, Facts
+from monitor.demo import faults
+from monitor.demo.facts import BillFacts, Facts, Row
 from monitor.demo.wording import web_rows
 from monitor.diff import ActionDiff, diff_actions
 from monitor.interpret.actions import classify
@@ -21,7 +23,9 @@ from monitor.model.legislature import ActionRow
 from monitor.store import bills
 from monitor.store.database import Database
 from monitor.store.schema import Action, Base, Bill, Source
+from monitor.workflow.bulk import HISTORY
 from monitor.workflow.ledger import Channel, Reconciled, identity, meaning, reconcile
+from tests.pipeline import World, issue, watch
 
 MORNING = datetime(2025, 3, 6, 11, tzinfo=UTC)
 FEED: Channel = "in_feed"
@@ -292,6 +296,14 @@ def test_a_new_unknown_phrase_of_one_channel_is_not_taken_for_its_own_earlier_on
     assert len(ledger.rows) == 2
 
 
+def test_an_unknown_phrase_that_went_is_not_revived_by_another_of_its_day(ledger: Ledger) -> None:
+    ledger.read(FEED, REFERRED, row("03-06", "HELD AT DESK"))
+    ledger.read(FEED, REFERRED)
+    result = ledger.read(PAGE, REFERRED_WEB, row("03-06", "Sent to Nowhere"))
+    assert texts(result.added) == ["Sent to Nowhere"]
+    assert ledger.row("HELD AT DESK").removed_at is not None
+
+
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
@@ -378,3 +390,48 @@ def test_the_real_record_has_no_phrase_that_would_make_the_property_empty() -> N
     known = [classify(one.description).phrase != "unclassified" for bulk, _ in histories() for one in bulk]
     assert len(known) > 500
     assert all(known)
+
+
+# --- through the whole pipeline ---------------------------------------------------------------------------------------
+
+
+def corrected(rows: Sequence[Row]) -> list[Row]:
+    """The committee's vote of April 7 was really taken on the 4th."""
+    return [one._replace(on=date(2025, 4, 4)) if one.description.startswith("Joint Fav") else one for one in rows]
+
+
+@pytest.mark.parametrize("channels", [{}, {"feed": False}, {"page": False}])
+def test_a_corrected_date_is_one_amendment_and_no_second_vote(tmp_path: Path, channels: dict[str, bool]) -> None:
+    board = [issue("stops", watch("2025 HB 7132", effect="achieved"))]
+    with World(tmp_path, board, day=date(2025, 4, 9), **channels) as world:  # type: ignore[arg-type]
+        world.check()
+        length = len(world.ledger("HB07132"))
+        world.replica.edit("HB07132", corrected)
+        for _ in range(3):  # long enough for a row that went to be told as gone
+            world.later(days=1)
+            world.check()
+        (change,) = world.changes()
+        assert (change.kind, change.on) == ("action_amended", date(2025, 4, 4))
+        assert [one.date for one in world.ledger("HB07132") if "Joint Fav" in one.description] == [date(2025, 4, 4)]
+        assert len(world.ledger("HB07132")) == length
+        assert world.bill("HB07132").stage_since == date(2025, 4, 4)
+        assert not world.proposals()
+
+
+def test_an_edit_that_the_feed_brings_late_is_told_once(tmp_path: Path) -> None:
+    """The page first; then the feed with other news; only then the feed with the edit."""
+    board = [issue("stops", watch("2025 HB 7132", effect="achieved"))]
+    with World(tmp_path, board, day=date(2025, 4, 16)) as world:
+        world.check()
+        old_file = world.replica.answer("GET", f"/ftp/pub/data/{HISTORY}", {}).body
+        world.replica.edit("HB07132", corrected)
+        between = old_file + b"HB07132,2025-04-17 00:00:00,HELD AT DESK,,\r\n"
+        world.replica.misbehave(f"/ftp/pub/data/{HISTORY}", faults.changed(lambda _: between, "a night behind"))
+        world.later(days=1)
+        world.check()
+        world.replica.behave()
+        for _ in range(3):
+            world.later(days=1)
+            world.check()
+        kinds = Counter(change.kind for change in world.changes() if "Joint Fav" in change.quote)
+        assert kinds == {"action_amended": 1}

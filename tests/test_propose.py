@@ -12,7 +12,7 @@ import pytest
 from monitor.demo.facts import Row
 from monitor.interpret.status import Event
 from monitor.model.legislature import Stage, StageReading
-from monitor.model.tracking import Milestone, SourceKind
+from monitor.model.tracking import Milestone, SourceKind, Status
 from monitor.store import bills, sources
 from monitor.store.schema import ChangeRow, Evidence, Proposal, Source
 from monitor.workflow import propose
@@ -144,6 +144,15 @@ def test_a_pending_status_ends_when_the_history_speaks_for_it_no_more(world: Wor
     assert (new.kind, new.narrative) == ("narrative", "The signature was taken back.")
 
 
+def test_a_pending_status_ends_when_the_issue_got_there_by_another_way(world: World) -> None:
+    about_bill(world, "signed", event("law"))
+    about_bill(world, "signed", event("law"), bill="SB01436")
+    world.approve(of_stops(world)[-1].id, status=Status.ACHIEVED)
+    about_bill(world, "signed", event("act_number"))
+    *_, new = of_stops(world)
+    assert (new.kind, new.to_status) == ("narrative", "achieved")
+
+
 def test_a_decided_status_is_not_proposed_again_by_lesser_news(world: World) -> None:
     about_bill(world, "signed", event("law"))
     (law,) = of_stops(world)
@@ -167,8 +176,8 @@ def test_a_law_undone_leads_back_to_where_the_issue_stood(world: World) -> None:
 def test_a_status_that_a_person_has_moved_since_has_no_way_back(world: World) -> None:
     about_bill(world, "signed", event("law"))
     world.approve(of_stops(world)[0].id)
-    about_bill(world, "signed", event("law_in_part"))
-    world.approve(of_stops(world)[-1].id, status="some_progress")
+    about_bill(world, "signed", event("law"), bill="SB01436")
+    world.approve(of_stops(world)[-1].id, status=Status.SOME_PROGRESS)  # a person says that it is only a beginning
     about_bill(world, "to_governor", event("reversed"))
     assert of_stops(world)[-1].kind == "narrative"
 
