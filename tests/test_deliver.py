@@ -17,13 +17,14 @@ import structlog
 import trustme
 from sqlalchemy import update
 
-from monitor.model.messaging import ChannelKind, DeliveryState
+from monitor.model.messaging import ChannelKind, DeliveryState, Item
 from monitor.notify.render import render
 from monitor.store import outbox
 from monitor.store.database import Database
-from monitor.store.schema import Delivery, Notice, Subscription
+from monitor.store.schema import Delivery, Subscription
 from monitor.workflow import channels, parcels
 from monitor.workflow.deliver import deliver
+from monitor.workflow.notices import tell_operators
 from monitor.workflow.parcels import Packer
 from monitor.workflow.subscribe import subscribe, unsubscribe, wish
 from tests.pipeline import World
@@ -185,7 +186,9 @@ def test_the_maintainers_hear_of_unreachable_subscribers_in_one_notice_without_t
     world.deliver()
     assert told(mail) == [ALEX["address"]]
     words = parsed(mail.mails[0]).get_body(("plain",)).get_content()
-    assert "g***@example.org is told nothing more" in words
+    assert words.count("By email: RCPT TO: 5.1.1 no such user") == 20
+    assert "and 10 more" in words, "nobody is left out in silence"
+    assert "monitor subscribers list --all" in words
     assert "gone1@example.org" not in words
     assert "You are named as a maintainer" in words
     world.later(hours=3)
@@ -667,8 +670,14 @@ def test_a_digest_hour_that_does_not_exist_still_comes_once(tmp_path: Path, mail
 # --- crashes and company ----------------------------------------------------------------------------------------------
 
 
+def slips_of(file: Path) -> list[bytes]:
+    """What is noted beside the database, read as another process would."""
+    held = file.with_name(f"{file.name}-sent").read_bytes()
+    return [held[start : start + 32] for start in range(0, len(held), 32) if held[start : start + 32].strip(b"\0")]
+
+
 class Witness(SmtpSink):
-    """Looks into the outbox whenever it takes a mail: how many were marked as sent by then?"""
+    """Looks whenever it takes a mail: how many were marked as sent by then, in the outbox or on a slip?"""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -678,7 +687,9 @@ class Witness(SmtpSink):
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         database = Database(self._url)
         with database.reading() as session_:
-            self.marked.append(session_.query(Delivery).filter(Delivery.state == SENT).count())
+            marked = session_.query(Delivery).filter(Delivery.state == SENT).count()
+        noted = slips_of(database.file) if database.file else []
+        self.marked.append(marked + len(noted))
         database.close()
         return await super().handle_DATA(server, session, envelope)
 
@@ -772,8 +783,9 @@ def test_a_limit_is_kept_and_progress_told(world: World, mail: SmtpSink) -> None
     assert world.deliver().sent == 3
 
 
-def test_nobody_is_told_of_a_delivery_to_our_own_people_that_fails(world: World, mail: SmtpSink) -> None:
-    """Else a dead address of an operator would be told of to that address, again and again."""
+def test_a_dead_address_of_our_own_people_is_told_of_once_and_not_to_that_address(
+    world: World, mail: SmtpSink, slack: SlackSink
+) -> None:
     mail.script("RCPT", "550 5.1.1 no such user", recipient=ALEX["address"])
     mail.script("RCPT", "550 5.1.1 no such user", recipient=ANN)
     world.subscribe(ANN)
@@ -781,7 +793,61 @@ def test_nobody_is_told_of_a_delivery_to_our_own_people_that_fails(world: World,
     for _ in range(4):
         world.deliver()
         world.later(minutes=15)
-    assert len(world.rows(Notice)) == 1
+    assert notices(world) == [
+        ("a***@example.org is told nothing more", "maintainer:Alex"),
+        ("Alex did not get a notice", "operator:Sam"),
+    ]
+    (post,) = slack.posts
+    assert "no such user" in post.json["text"]
+    assert "Alex is one of the maintainers in config.yaml" in post.body.decode()
+
+
+def test_a_dead_address_that_works_again_may_be_told_of_again(world: World, mail: SmtpSink) -> None:
+    def lose(address: str) -> None:
+        world.subscribe(address)
+        mail.script("RCPT", "550 5.1.1 no such user", recipient=address)
+        publish(world)
+        world.deliver()
+        world.later(minutes=15)
+        world.deliver()
+
+    mail.script("RCPT", "550 5.1.1 no such user", recipient=ALEX["address"])
+    lose(ANN)
+    lose(BOB)
+    assert [who for _, who in notices(world)].count("operator:Sam") == 1
+    mail.clear()
+    lose(CAT)
+    mail.script("RCPT", "550 5.1.1 no such user", recipient=ALEX["address"])
+    lose("dan@example.org")
+    assert [who for _, who in notices(world)].count("operator:Sam") == 2
+
+
+def test_a_dead_webhook_of_an_operator_is_told_to_the_maintainers(
+    world: World, mail: SmtpSink, slack: SlackSink
+) -> None:
+    slack.script(404, "no_service", path="/s3cr3tOfSam")
+    with world.database.transaction() as session:
+        tell_operators(session, world.config, Item("Something is broken", "Look."), world.now)
+    for _ in range(3):
+        world.deliver()
+        world.later(minutes=15)
+    (one,) = mail.mails
+    assert one.recipient == ALEX["address"]
+    words = parsed(one).get_body(("plain",)).get_content()
+    assert "Sam did not get a notice" in words
+    assert "Sam is one of the operators in config.yaml" in words
+    assert b"s3cr3t" not in one.data
+
+
+def test_when_nobody_of_ours_can_be_reached_the_notices_end(world: World, mail: SmtpSink, slack: SlackSink) -> None:
+    slack.script(404, "no_service")
+    mail.script("RCPT", "550 5.1.1 no such user")
+    with world.database.transaction() as session:
+        tell_operators(session, world.config, Item("Something is broken", "Look."), world.now)
+    for _ in range(8):
+        world.deliver()
+        world.later(minutes=15)
+    assert [who for _, who in notices(world)] == ["operator:Sam", "maintainer:Alex", "operator:Sam"]
 
 
 # --- what strangers typed ---------------------------------------------------------------------------------------------

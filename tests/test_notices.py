@@ -16,7 +16,7 @@ from monitor.workflow.parcels import BATCH
 from tests.pipeline import World, issue, watch
 from tests.slack_sink import SlackSink
 from tests.smtp_sink import SmtpSink
-from tests.telling import parsed, propose, publish, told, told_world
+from tests.telling import SAM, parsed, propose, publish, told, told_world
 
 
 def person(name: str, **follows: list[str]) -> dict[str, object]:
@@ -37,6 +37,11 @@ def slack() -> Iterator[SlackSink]:
 
 def world_of(folder: Path, mail: SmtpSink, *maintainers: dict[str, object]) -> World:
     return told_world(folder, mail, settings={"maintainers": list(maintainers)})
+
+
+def hire(world: World, *maintainers: dict[str, object]) -> None:
+    """From now on these are the maintainers."""
+    world.configure([issue("stops"), issue("quotas")], maintainers=list(maintainers))
 
 
 def announce(world: World) -> int:
@@ -88,26 +93,31 @@ def test_maintainers_are_told_of_what_they_follow_in_one_message_each(tmp_path: 
         assert world.deliver().sent == 0, "each thing once"
 
 
-def test_a_maintainer_who_follows_nothing_of_it_hears_nothing(tmp_path: Path, mail: SmtpSink) -> None:
+def test_what_nobody_follows_is_told_to_nobody_until_somebody_does(tmp_path: Path, mail: SmtpSink) -> None:
     with world_of(tmp_path, mail, person("Quotas", issues=["quotas"])) as world:
         number = propose(world, "stops")
         announce(world)
         world.deliver()
         assert mail.mails == []
-        (proposal,) = world.proposals()
-        assert proposal.notice_id is not None, "and it is not asked again on every run"
-        assert announce(world) == 0
-        propose(world, "quotas")
+        quotas = propose(world, "quotas")
         announce(world)
         world.deliver()
-        assert str(number) not in mailed(mail)["quotas@example.org"][0].split()
+        assert mailed(mail) == {"quotas@example.org": [str(quotas)]}
+        hire(world, person("Quotas", issues=["quotas"]), person("Alex"))
+        announce(world)
+        world.deliver()
+        assert mailed(mail) == {"quotas@example.org": [str(quotas)], "alex@example.org": [str(number)]}
 
 
 def test_with_nobody_to_tell_nothing_piles_up(tmp_path: Path, mail: SmtpSink) -> None:
     with world_of(tmp_path, mail) as world:
-        propose(world)
-        assert (announce(world), announce(world)) == (1, 0)
-        assert world.deliveries() == []
+        number = propose(world)
+        assert (announce(world), announce(world)) == (0, 0)
+        assert (world.notices(), world.deliveries()) == ([], [])
+        hire(world, person("Alex"))
+        assert announce(world) == 1
+        world.deliver()
+        assert mailed(mail) == {"alex@example.org": [str(number)]}, "whoever comes later hears what waits"
 
 
 def test_what_a_newer_proposal_replaced_before_the_notice_left_is_no_part_of_it(tmp_path: Path, mail: SmtpSink) -> None:
@@ -242,6 +252,39 @@ def test_a_dead_site_is_told_once_and_its_return_once(tmp_path: Path, mail: Smtp
         assert ["is back" in one for one in texts(slack)] == [False, True]
         runs(world, 2)
         assert len(slack.posts) == 2
+
+
+def test_an_operator_who_comes_later_hears_of_what_is_still_broken(
+    tmp_path: Path, mail: SmtpSink, slack: SlackSink
+) -> None:
+    with told_world(tmp_path, mail, slack, issues=BOARD, feed=False, day=JUNE, settings={"operators": []}) as world:
+        world.check()
+        world.replica.misbehave("/", "unavailable")
+        mail.script("MAIL", "530 5.7.0 log in first")
+        world.subscribe("ann@example.org")
+        with world.database.transaction() as session:
+            notices.channel_down(session, world.config, ChannelKind.EMAIL, "no", world.now)
+        runs(world, 6)
+        assert world.notices() == []
+        world.configure(BOARD, operators=[SAM])
+        with world.database.transaction() as session:
+            notices.channel_down(session, world.config, ChannelKind.EMAIL, "no", world.now)
+        runs(world, 2)
+        assert [text.partition(":")[0] for text in texts(slack)] == ["Nothing can be sent by email", "127.0.0.1"]
+
+
+def test_a_page_in_trouble_is_told_to_an_operator_who_comes_later(
+    tmp_path: Path, mail: SmtpSink, slack: SlackSink
+) -> None:
+    with told_world(tmp_path, mail, slack, issues=BOARD, feed=False, day=JUNE, settings={"operators": []}) as world:
+        world.check()
+        world.replica.misbehave("/asp", "history_missing")
+        runs(world, 5)
+        assert world.notices() == []
+        world.configure(BOARD, operators=[SAM])
+        runs(world, 2)
+        (text,) = texts(slack)
+        assert text.startswith("3 sources cannot be read")
 
 
 def test_short_trouble_is_nobodys_business(tmp_path: Path, mail: SmtpSink, slack: SlackSink) -> None:

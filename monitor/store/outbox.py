@@ -102,6 +102,13 @@ def gathering(session: Session, kind: str, recipient: str, now: datetime) -> Not
     return session.scalars(rows.order_by(Notice.id.desc())).first()
 
 
+def last_over(session: Session, recipient: str, but: Collection[str]) -> str | None:
+    """How the newest of ``recipient``'s notices that left or was given up ended, ``but`` for those named."""
+    over = Delivery.state.in_((DeliveryState.SENT, DeliveryState.DEAD))
+    rows = select(Delivery.state).where(Delivery.recipient == recipient, over, Delivery.id.not_in(but))
+    return session.scalar(rows.order_by(Delivery.notice_id.desc()).limit(1))
+
+
 #: Not yet sent, nor given up.
 _OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
 
@@ -146,7 +153,7 @@ def waiting(session: Session, recipients: Collection[str], now: datetime) -> dic
         .group_by(Delivery.recipient)
         .order_by(Delivery.recipient)
     )
-    return {recipient: count for recipient, count in session.execute(rows)}
+    return dict(session.execute(rows).tuples().all())
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
@@ -232,6 +239,14 @@ def mark(
     named = {f"new_{name}": value for name, value in values.items()}
     done: CursorResult[Any] = session.connection().execute(_MARK, {"key": key, "owner": owner, **named})
     return done.rowcount > 0
+
+
+def mark_taken(session: Session, keys: Collection[str], now: datetime) -> int:
+    """Messages that were taken before a crash, whoever holds them by now. Returns how many deliveries that are."""
+    open_ = and_(_DELIVERIES.c.message_key.in_(keys), _DELIVERIES.c.state.in_(_OPEN))
+    known = {"state": DeliveryState.SENT, "sent_at": now, "error": "", "claimed_by": None, "claimed_until": None}
+    done: CursorResult[Any] = session.execute(update(_DELIVERIES).where(open_).values(known))  # type: ignore[assignment]
+    return done.rowcount
 
 
 def give_back(session: Session, keys: Collection[str], owner: str) -> None:

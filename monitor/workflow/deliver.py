@@ -15,16 +15,18 @@ from time import monotonic
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from monitor.config import Config
 from monitor.model.messaging import ChannelKind, DeliveryState, Message, Outcome, OutcomeKind
 from monitor.notify.carrier import Transport
 from monitor.notify.channels import mask_address
 from monitor.store import hosts, outbox
-from monitor.workflow import notices
+from monitor.workflow import marks, notices
 from monitor.workflow.channels import open_channel
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
+from monitor.workflow.marks import Marks
 from monitor.workflow.parcels import Packer, Parcel
 from monitor.workflow.publish import due_at
 
@@ -76,10 +78,11 @@ def deliver(
     Never raises for a message that cannot be sent. ``rested`` tries channels that are paused for a trouble of their
     own too, as when a person has just mended one.
     """
-    current = _Pass(context, limit, progress)
-    for kind in ChannelKind:
-        if rested or not current.is_paused(kind):
-            current.run(kind)
+    with marks.opened(context) as book:
+        current = _Pass(context, book, limit, progress)
+        for kind in ChannelKind:
+            if rested or not current.is_paused(kind):
+                current.run(kind)
     current.report.problems += current.kept()
     return current.report
 
@@ -112,8 +115,9 @@ class _Line:
 
 
 class _Pass:
-    def __init__(self, context: Context, limit: int, progress: Callable[[int], None]) -> None:
+    def __init__(self, context: Context, book: Marks, limit: int, progress: Callable[[int], None]) -> None:
         self._context = context
+        self._book = book
         self._limit = limit
         self._progress = progress
         self._packer = Packer(context)
@@ -161,6 +165,7 @@ class _Pass:
             elif not self._send(line, parcel):
                 failed.add(parcel.recipient)
         self._settle()
+        self._book.enter()
         self._give_back([*held, *(parcel.key for parcel in left)])
 
     def _send(self, line: _Line, parcel: Parcel) -> bool:
@@ -192,6 +197,13 @@ class _Pass:
         """T2: record the outcome on every delivery of the message, and what follows from it."""
         now = self._context.now()
         values = _values(self._context.config, parcel, outcome, now)
+        if (
+            outcome.kind is OutcomeKind.SENT
+            and parcel.channel not in self._troubled
+            and self._book.note(parcel.key, values)
+        ):
+            self._count(parcel, outcome, values["state"])
+            return
         with self._context.database.transaction() as session:
             config = self._context.config
             held = outbox.mark(session, parcel.key, self._context.owner, **values)
@@ -202,12 +214,18 @@ class _Pass:
                 del self._troubled[parcel.channel]
             if outcome.kind is OutcomeKind.PERMANENT:
                 outbox.break_subscription(session, parcel.delivery_ids, outcome.detail, now)
-            if held and parcel.to_subscriber and values["state"] == DeliveryState.DEAD:
-                to = mask_address(parcel.channel, parcel.address)
-                notices.not_reached(session, config, parcel.channel, to, outcome, now)
+            if held and values["state"] == DeliveryState.DEAD:
+                self._tell_of_death(session, parcel, outcome, now)
             killpoint("before_mark_commit")
         killpoint("after_mark_commit")
         self._count(parcel, outcome, values["state"])
+
+    def _tell_of_death(self, session: Session, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
+        config, kind, ids = self._context.config, parcel.channel, parcel.delivery_ids
+        if parcel.to_subscriber:
+            notices.not_reached(session, config, kind, mask_address(kind, parcel.address), outcome, now)
+        else:
+            notices.colleague_not_reached(session, config, parcel.recipient, kind, ids, outcome.detail, now)
 
     def _give_back(self, keys: Collection[str]) -> None:
         if keys:

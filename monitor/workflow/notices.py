@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from monitor.config import Config, Maintainer
-from monitor.model.messaging import AnnouncementKind, ChannelKind, Item, Outcome, OutcomeKind
+from monitor.model.messaging import AnnouncementKind, ChannelKind, DeliveryState, Item, Outcome, OutcomeKind
 from monitor.notify.channels import CHANNELS
 from monitor.store import hosts, outbox, proposals
 from monitor.store.schema import Host, Notice, Proposal, Source
@@ -27,15 +27,15 @@ _LAST_REST = timedelta(minutes=15)
 
 
 def announce_proposals(session: Session, config: Config, now: datetime) -> list[Notice]:
-    """Tell every pending proposal nobody has been told of, however the last run ended, to those who follow it."""
+    """Tell every pending proposal nobody has been told of, however the last run ended, to those who follow it.
+
+    What nobody follows waits for somebody who does.
+    """
     waiting = proposals.unannounced(session)
     told: dict[tuple[int, ...], list[tuple[str, str]]] = {}
     for person in config.maintainers:
         followed = tuple(proposal.id for proposal in waiting if _follows(person, proposal))
         told.setdefault(followed, []).append((f"maintainer:{person.name}", person.channel.value))
-    # Nobody may follow it: then it is told to nobody, once.
-    covered = {number for followed in told for number in followed}
-    told[tuple(proposal.id for proposal in waiting if proposal.id not in covered)] = []
     return [_propose(session, ids, people, now) for ids, people in told.items() if ids]
 
 
@@ -50,10 +50,21 @@ def _propose(session: Session, ids: tuple[int, ...], people: list[tuple[str, str
     return notice
 
 
-def tell_operators(session: Session, config: Config, item: Item, now: datetime) -> Notice:
-    """One operators' notice, in the transaction that found the reason for it."""
-    people = [(f"operator:{person.name}", person.channel.value) for person in config.operators]
-    return outbox.add_notice(session, AnnouncementKind.OPERATIONS, [_plain(item)], people, now)
+def tell_operators(session: Session, config: Config, item: Item, now: datetime) -> Notice | None:
+    """One operators' notice, in the transaction that found the reason for it. None if there is nobody to tell."""
+    return _tell(session, _operators(config), item, now)
+
+
+def _tell(session: Session, people: list[tuple[str, str]], item: Item, now: datetime) -> Notice | None:
+    return outbox.add_notice(session, AnnouncementKind.OPERATIONS, [_plain(item)], people, now) if people else None
+
+
+def _operators(config: Config) -> list[tuple[str, str]]:
+    return [(f"operator:{person.name}", person.channel.value) for person in config.operators]
+
+
+def _maintainers(config: Config) -> list[tuple[str, str]]:
+    return [(f"maintainer:{person.name}", person.channel.value) for person in config.maintainers]
 
 
 def _plain(item: Item) -> dict[str, str]:
@@ -63,7 +74,7 @@ def _plain(item: Item) -> dict[str, str]:
 
 def not_reached(session: Session, config: Config, kind: ChannelKind, to: str, outcome: Outcome, now: datetime) -> None:
     """Tell the maintainers of a subscriber who was not told something, a few minutes' worth in one notice."""
-    people = [(f"maintainer:{person.name}", person.channel.value) for person in config.maintainers]
+    people = _maintainers(config)
     if not people:
         return
     item = _plain(_not_reached(kind, to, outcome))
@@ -72,6 +83,15 @@ def not_reached(session: Session, config: Config, kind: ChannelKind, to: str, ou
         outbox.add_notice(session, AnnouncementKind.OPERATIONS, [item], people, now, due_at=now + _GATHERED)
     elif len(notice.items) < _NAMED:
         notice.items = [*notice.items, item]
+    else:
+        counted = notice.items[_NAMED:]
+        notice.items = [*notice.items[:_NAMED], _plain(_and_more(counted[0]["heading"] if counted else "and 0 more"))]
+
+
+def _and_more(before: str) -> Item:
+    """One more than ``before`` counts, in its own words: a notice's items keep nothing but what is read."""
+    count = int(before.split()[1]) + 1
+    return Item(f"and {count} more", "To see them all, run: monitor subscribers list --all")
 
 
 def _not_reached(kind: ChannelKind, to: str, outcome: Outcome) -> Item:
@@ -88,15 +108,40 @@ def _not_reached(kind: ChannelKind, to: str, outcome: Outcome) -> Item:
     return Item(heading, f"By {label}: {outcome.detail}", narrative=narrative)
 
 
+def colleague_not_reached(
+    session: Session,
+    config: Config,
+    recipient: str,
+    channel: ChannelKind,
+    ids: Collection[str],
+    why: str,
+    now: datetime,
+) -> None:
+    """Tell the operators of a maintainer who was not told something, and the other way round.
+
+    Once: not while what was for that person before died too. ``ids`` are the deliveries that died now.
+    """
+    if outbox.last_over(session, recipient, ids) == DeliveryState.DEAD:
+        return
+    role, _, name = recipient.partition(":")
+    people = _operators(config) if role == "maintainer" else _maintainers(config)
+    sentence = f"By {CHANNELS[channel].label}: {why}"
+    narrative = (
+        f"{name} is one of the {role}s in config.yaml and misses what is meant for them. "
+        "Correct the address there; until a notice arrives this is not said again."
+    )
+    _tell(session, people, Item(f"{name} did not get a notice", sentence, narrative=narrative), now)
+
+
 def channel_down(session: Session, config: Config, kind: ChannelKind, why: str, now: datetime) -> None:
     """A channel fails as a whole: its queue waits, and the operators are told once, by whatever still works."""
     row = hosts.channel_down(session, kind, why, now)
     row.not_before = now + min(_FIRST_REST * (1 << min(row.failures - 1, 10)), _LAST_REST)
     if row.outage_told_at is None:
-        row.outage_told_at = now
         label = CHANNELS[kind].label
         narrative = "Everything for it is kept and sent once it works. To see whether it does, run: monitor doctor"
-        tell_operators(session, config, Item(f"Nothing can be sent by {label}", why, narrative=narrative), now)
+        item = Item(f"Nothing can be sent by {label}", why, narrative=narrative)
+        row.outage_told_at = now if tell_operators(session, config, item, now) else None
 
 
 def channel_back(session: Session, config: Config, kind: ChannelKind, now: datetime) -> None:
@@ -118,8 +163,9 @@ def outages(session: Session, config: Config, now: datetime) -> list[Notice]:
 
 def _host(session: Session, config: Config, host: Host, now: datetime) -> Notice | None:
     if host.outage_since is not None and host.outage_told_at is None and host.failures >= config.notices.fail_after:
-        host.outage_told_at = now
-        return tell_operators(session, config, _host_down(host), now)
+        notice = tell_operators(session, config, _host_down(host), now)
+        host.outage_told_at = now if notice else None
+        return notice
     if host.outage_since is None and host.outage_told_at is not None:
         host.outage_told_at = None
         sentence = f"{host.host} answers again. Nothing needs doing: everything due is being read."
@@ -142,13 +188,14 @@ def _sources(session: Session, config: Config, now: datetime) -> Notice | None:
     back = list(
         session.scalars(select(Source).where(Source.outage_told_at.is_not(None), Source.outage_since.is_(None)))
     )
-    for source in down:
-        source.outage_told_at = now
-    for source in back:
-        source.outage_told_at = None
     if not down and not back:
         return None
-    return tell_operators(session, config, _trouble(down, back), now)
+    notice = tell_operators(session, config, _trouble(down, back), now)
+    for source in down:
+        source.outage_told_at = now if notice else None
+    for source in back:
+        source.outage_told_at = None
+    return notice
 
 
 def _newly(session: Session, untold: object, fail_after: int) -> list[Source]:
