@@ -68,6 +68,12 @@ def leave_feed(session: Session, new_session: str) -> None:
     session.execute(update(Bill).where(Bill.session != new_session).values(in_feed=False))
 
 
+def forget_unwatched(session: Session) -> None:
+    """A bill nobody watches is no longer followed: when it is watched again, all the files know of it is asked anew."""
+    followed = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
+    session.execute(update(Bill).where(Bill.id.not_in(followed)).values(in_feed=False, feed_asked_at=None))
+
+
 def history(actions: list[Action]) -> tuple[ActionRow, ...]:
     """The rows that stand today, oldest first."""
     return tuple(ActionRow(action.date, action.description) for action in actions if not action.gone)

@@ -46,9 +46,8 @@ def _standing(issue: Issue, reads: Mapping[str, tuple[datetime | None, bool]]) -
 
 def _watch_reads(session: Session) -> dict[str, dict[str, tuple[datetime | None, bool]]]:
     """For every issue its watches: when each was last read well, and whether its last read was good."""
-    feed_read_at = session.scalars(
-        select(Source.last_good_at).where(Source.kind == SourceKind.BILL_FEED, Source.active)
-    ).first()
+    feed = session.scalars(select(Source).where(Source.kind == SourceKind.BILL_FEED, Source.active)).first()
+    feed_is_well = feed is not None and feed.failures == 0
     pages = {
         (one.session, one.identifier): one for one in session.scalars(select(Source).where(Source.session.is_not(None)))
     }
@@ -64,9 +63,10 @@ def _watch_reads(session: Session) -> dict[str, dict[str, tuple[datetime | None,
         read: datetime | None = source.last_good_at if source is not None else None
         well = source is not None and source.failures == 0 and read is not None
         if bill is not None:
-            read = bills.verified_at(bill, feed_read_at)
+            read = bills.verified_at(bill, feed.last_good_at if feed is not None else None)
             page = pages.get((bill.session, bill.identifier))
-            well = read is not None and (bill.in_feed or page is None or page.failures == 0)
+            page_is_well = page is not None and page.active and page.failures == 0
+            well = read is not None and ((bill.in_feed and feed_is_well) or page_is_well)
         found.setdefault(watch.issue_id, {})[watch.id] = (read, well)
     return found
 

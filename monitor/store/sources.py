@@ -80,11 +80,16 @@ def make_due(session: Session, ids: Collection[int], now: datetime) -> None:
         session.execute(update(Source).where(Source.id.in_(ids), Source.active).values(next_check_at=now))
 
 
-def bring_forward(session: Session, kind: SourceKind, latest: datetime) -> None:
-    """Read the sources of a kind no later than ``latest``."""
+def bring_forward(session: Session, kind: SourceKind, legislative_session: str, latest: datetime) -> None:
+    """Read the sources of a kind and session no later than ``latest``."""
     session.execute(
         update(Source)
-        .where(Source.kind == kind, Source.active, Source.next_check_at > latest)
+        .where(
+            Source.kind == kind,
+            Source.session == legislative_session,
+            Source.active,
+            Source.next_check_at > latest,
+        )
         .values(next_check_at=latest)
     )
 

@@ -9,7 +9,7 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from monitor.diff import lost_most
+from monitor.diff import diff_actions, lost_most
 from monitor.extract.base import ExtractError
 from monitor.extract.bill_feed import Row, action_years, bill_actions, changed_histories, history_rows
 from monitor.extract.registry import EXTRACTORS
@@ -24,6 +24,7 @@ from monitor.workflow import cadence, propose, quarantine, record
 from monitor.workflow.context import Context
 from monitor.workflow.fetching import fetch_bulk
 from monitor.workflow.killpoints import killpoint
+from monitor.workflow.ledger import meaning
 from monitor.workflow.reading import Reading, stored
 from monitor.workflow.record import Pass, Recorded
 
@@ -114,15 +115,25 @@ def _judge(context: Context, source: Source, history: Page, info_page: Page) -> 
     _check_session(info.session, source.session, context.today())
     before = _body_before(context, source) if source.session == info.session else None
     if before is None:
+        everything = _all(history.body)
         _check_years(history.body, info.session)
-        return Bulk(info.session, info.titles, _all(history.body), whole=True)
+        return Bulk(info.session, info.titles, everything, whole=True)
     if len(history.body) < _SHRUNK * len(before):
         shrunk = f"{HISTORY} fell from {len(before):,} bytes to {len(history.body):,}; the last good file still counts."
         raise Refused(Verdict.SHRUNK, shrunk)
     changed = changed_histories(before, history.body)
     if len(changed) > _UPHEAVAL:
         _check_years(history.body, info.session)
-    return Bulk(info.session, info.titles, changed, whole=False)
+    return Bulk(info.session, info.titles, {**_newcomers(context, info.session, history), **changed}, whole=False)
+
+
+def _newcomers(context: Context, session_name: str, history: Page) -> dict[str, tuple[list[Row], list[Row]]]:
+    """All rows of bills the file was never asked about: what differs since yesterday says nothing of their past."""
+    with context.database.reading() as session:
+        unasked = {bill.identifier for bill in bills.unasked(session) if bill.session == session_name}
+    if not unasked:
+        return {}
+    return {bill: rows for bill, rows in _all(history.body).items() if bill in unasked}
 
 
 def _body_before(context: Context, source: Source) -> bytes | None:
@@ -143,7 +154,7 @@ def _check_session(found: str, before: str | None, today: date) -> None:
 
 
 def _check_years(body: bytes, session: str) -> None:
-    newest = max(action_years(body))
+    newest = max(action_years(body), default=0)
     if newest < int(session):
         mixed = f"{HISTORY} ends in {newest} but {INFO} says {session}: the two files do not belong together."
         raise Refused(Verdict.WRONG_PAGE, mixed)
@@ -226,10 +237,25 @@ def _bill(
         bill.in_feed = False
         bill.first_read_at = bill.first_read_at or at.now
         return Recorded([], [])
-    if lost_most(was, rows):
-        return Recorded([], _quarantine(session, at, source, snapshot, bill, len(was), len(rows)))
+    shown = [ActionRow(one.date, one.description) for one in known if one.in_feed and not one.gone]
+    doubts = quarantine.open_about(session, _doubt(bill))
+    since = diff_actions(shown, rows, meaning)
+    if lost_most(shown, rows) or (doubts and since.removed):
+        # Not believed until the rows are back or a person has decided; what is new in it is still told.
+        bill.in_feed = False
+        made = _quarantine(session, at, source, snapshot, bill, len(shown), len(rows)) if not doubts else []
+        rows = [*shown, *since.added, *(after for _, after in since.amended)]
+        recorded = record.bill_read(session, at, source, snapshot, bill, known, was, rows, "in_feed", is_news)
+        recorded.proposals += made
+        return recorded
+    quarantine.close(session, doubts, at.now)
     bill.in_feed = True
     return record.bill_read(session, at, source, snapshot, bill, known, was, rows, "in_feed", is_news)
+
+
+def _doubt(bill: Bill) -> str:
+    """How the subject of a doubt about this bill's history in the bulk file begins."""
+    return f"quarantine:bulk:{bill.session}-{bill.identifier}:"
 
 
 def _quarantine(
@@ -242,7 +268,7 @@ def _quarantine(
         first_seen_at=at.now,
         snapshot_sha256=snapshot.sha256 if snapshot else None,
     )
-    subject = f"quarantine:bulk:{bill.session}-{bill.identifier}:{at.today}"
+    subject = f"{_doubt(bill)}{at.today}"
     made = propose.review(session, subject, reason, [evidence], at.now, bill=bill, source=source)
     return [made] if made is not None else []
 

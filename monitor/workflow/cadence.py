@@ -64,7 +64,7 @@ def spread(gap: timedelta, rng: random.Random) -> timedelta:
 
 def retry(failures: int, rng: random.Random) -> timedelta:
     """Exponential back-off with jitter after the n-th failure in a row, at most half a day."""
-    ceiling = min(_FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY)
+    ceiling: timedelta = min(_FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY)
     return ceiling * rng.uniform(0.5, 1.0)
 
 

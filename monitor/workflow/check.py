@@ -5,7 +5,9 @@ T1 claims sources; fetching and reading happen with no transaction open; T2 reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +31,9 @@ from monitor.workflow.upkeep import upkeep
 
 log = structlog.get_logger()
 
+#: Seconds between two looks whether the service is to stop.
+_GLANCE = 0.25
+
 #: The feed first: it says which status pages have news.
 _ROUNDS: Sequence[Collection[SourceKind]] = (
     (SourceKind.BILL_FEED,),
@@ -50,7 +55,7 @@ def check(
     killpoint("check_start")
     errand = _begin(context, everything, watches)
     report = CheckReport()
-    with open_fetcher(context) as fetcher:
+    with open_fetcher(context) as fetcher, _ends_when_asked(context, fetcher):
         try:
             for kinds in _ROUNDS:
                 _round(context, fetcher, errand, kinds, report, progress)
@@ -58,6 +63,26 @@ def check(
             report.requests = fetcher.requests
             _finish(context, fetcher, errand, report)
     return report
+
+
+@contextmanager
+def _ends_when_asked(context: Context, fetcher: Fetcher) -> Iterator[None]:
+    """A request in flight ends when the service is asked to stop, not when a slow server has finished."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_GLANCE):
+            if context.stopping():
+                fetcher.stop()
+                return
+
+    watcher = threading.Thread(target=watch, name="stop-watcher", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +127,15 @@ def _round(
             for source in claimed:
                 _read_bulk(context, fetcher, errand, source, report)
         else:
-            _record(context, errand, [capture(context, fetcher, source) for source in claimed], report)
+            _record(context, errand, list(_captures(context, fetcher, claimed)), report)
         progress(report.checked, report.checked + _waiting(context, errand, kinds))
+
+
+def _captures(context: Context, fetcher: Fetcher, claimed: Sequence[Source]) -> Iterator[Capture]:
+    for source in claimed:
+        if context.stopping():
+            return  # what was claimed and not read is given back at the end of the pass
+        yield capture(context, fetcher, source)
 
 
 def _batch(context: Context) -> int:
@@ -131,8 +163,9 @@ def _pass(context: Context, errand: Errand) -> Pass:
     def concerns(watch_id: str, title: str) -> bool:
         return watch_id not in terms or terms[watch_id].concerns(title)
 
-    table = context.config.milestones.table
-    return Pass(errand.run_id, errand.began, table, concerns, context.now(), context.today())
+    # A clock set back must not make what was just read due again.
+    now = max(context.now(), errand.began)
+    return Pass(errand.run_id, errand.began, context.config.milestones.table, concerns, now, context.today())
 
 
 def _record(context: Context, errand: Errand, captures: Sequence[Capture], report: CheckReport) -> None:
@@ -152,8 +185,7 @@ def _write_alone(context: Context, errand: Errand, one: Capture, report: CheckRe
         raise
     except Exception as error:
         log.exception("record_failed", source=one.source.slug)
-        message = f"what was read could not be recorded ({type(error).__name__}: {error}); please report this as a bug"
-        bad = Capture(one.source, one.page, Reading(Verdict.LAYOUT_CHANGED, message))
+        bad = Capture(one.source, one.page, Reading(Verdict.LAYOUT_CHANGED, _our_fault(error)))
         _write(context, errand, [bad], report)
 
 
@@ -175,7 +207,21 @@ def _write(context: Context, errand: Errand, captures: Sequence[Capture], report
 
 
 def _read_bulk(context: Context, fetcher: Fetcher, errand: Errand, source: Source, report: CheckReport) -> None:
-    captured = bulk.capture(context, fetcher, source, validators_of(context, source))
+    try:
+        captured = bulk.capture(context, fetcher, source, validators_of(context, source))
+        _write_bulk(context, errand, source, captured, report)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        log.exception("bulk_failed", source=source.slug)
+        _write_bulk(context, errand, source, bulk.Captured(Verdict.LAYOUT_CHANGED, _our_fault(error)), report)
+
+
+def _our_fault(error: Exception) -> str:
+    return f"what was read could not be recorded ({type(error).__name__}: {error}); please report this as a bug"
+
+
+def _write_bulk(context: Context, errand: Errand, source: Source, captured: bulk.Captured, report: CheckReport) -> None:
     at = _pass(context, errand)
     with context.database.transaction() as session:
         held = sources.held(session, source.id, context.owner)

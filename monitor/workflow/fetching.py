@@ -95,9 +95,8 @@ def _by_ftp(
     try:
         return fetch(context, fetcher, SourceKind.BILL_FEED, url, validators)
     except FetchError as second:
-        raise FetchError(
-            first.verdict, f"{first} By FTP: {second}", status=first.status, retry_at=first.retry_at
-        ) from second
+        first.args = (f"{first} By FTP: {second}",)
+        raise first from second
 
 
 def _ftp_url(config: Config, url: str) -> str | None:

@@ -43,7 +43,17 @@ def about_bill(session: Session, policy: Policy, bill: Bill, news: News, now: da
         if suggestion is not None:
             evidence = _with_pending(news.evidence, pending)
             made.append(_put(session, watch.issue, suggestion, bill_subject(bill), evidence, pending, now, bill=bill))
+        elif pending is not None and pending.kind == ProposalKind.STATUS:
+            _withdraw_unless_true(session, watch, bill, news, pending, now)
     return made
+
+
+def _withdraw_unless_true(
+    session: Session, watch: Watch, bill: Bill, news: News, pending: Proposal, now: datetime
+) -> None:
+    """A status nobody has decided on yet goes when the bill's history no longer speaks for it, whatever the policy."""
+    if interpret.target_status(news.now, _standing(session, watch, bill)) != pending.to_status:
+        proposals.supersede(session, pending, None, now, f"The record no longer supports it: {news.now.reason}")
 
 
 def _suggest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -52,10 +53,18 @@ def _subject(source: Source, reading: Reading, now: datetime) -> str:
 
 def lift(session: Session, source: Source, now: datetime) -> None:
     """The page reads well again: nobody needs to decide about the bad captures any more."""
-    pending = select(Proposal).where(
-        Proposal.state == ProposalState.PENDING,
-        Proposal.source_id == source.id,
-        Proposal.subject.startswith(f"quarantine:{source.slug}:", autoescape=True),
+    close(session, open_about(session, f"quarantine:{source.slug}:"), now)
+
+
+def open_about(session: Session, prefix: str) -> list[Proposal]:
+    """Doubts nobody has settled, by how their subject begins."""
+    rows = select(Proposal).where(
+        Proposal.state == ProposalState.PENDING, Proposal.subject.startswith(prefix, autoescape=True)
     )
-    for proposal in session.scalars(pending):
+    return list(session.scalars(rows))
+
+
+def close(session: Session, doubts: Sequence[Proposal], now: datetime) -> None:
+    """What was doubted reads well again."""
+    for proposal in doubts:
         proposals.supersede(session, proposal, None, now, "The page reads well again.")

@@ -20,6 +20,7 @@ from monitor.model.tracking import ChangeKind, Page, SourceKind, Verdict
 from monitor.store import bills, proposals, snapshots
 from monitor.store.schema import Action, Bill, ChangeRow, Proposal, Publication, Snapshot, Source
 from monitor.workflow import propose
+from monitor.workflow.context import EASTERN
 from monitor.workflow.ledger import Channel, Reconciled, meaning, reconcile
 from monitor.workflow.reading import Reading
 
@@ -106,7 +107,7 @@ def bill_read(
 ) -> Recorded:
     """One channel's history of one bill: ledger, stage, changes, proposals."""
     bill.first_read_at = bill.first_read_at or at.now
-    diff = diff_actions(was, rows, meaning) if is_news else ActionDiff((), (), ())
+    diff = diff_actions(was, rows, meaning) if is_news else _since_first_sight(bill, at, rows)
     result = reconcile(known, rows, diff, channel, source=source, snapshot=snapshot, bill_id=bill.id, now=at.now)
     session.add_all([*result.added, *result.quiet])
     session.flush()
@@ -115,10 +116,21 @@ def bill_read(
     session.add_all(changes)
     session.flush()
     stage_before = stage_of(bill)
+    if not (changes or result.quiet) and stage_before is not None:
+        return Recorded([], [])  # the calendar's pass has not read today's stage yet, and must still see it move
     reading = restage(bill, bills.history(result.order), at.today)
     if not changes:
         return Recorded([], [])
     return Recorded(changes, _propose(session, at, source, bill, result, changes, stage_before, reading))
+
+
+def _since_first_sight(bill: Bill, at: Pass, rows: Sequence[ActionRow]) -> ActionDiff:
+    """A channel's first read is a baseline, but for what was done after an earlier pass had first read the bill."""
+    first = bill.first_read_at
+    if first is None or first >= at.began:
+        return ActionDiff()
+    since = first.astimezone(EASTERN).date()
+    return ActionDiff(added=tuple(row for row in rows if row.date >= since))
 
 
 def _action_changes(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import date, timedelta
 
 import structlog
 from sqlalchemy.orm import Session
 
 from monitor.fetch import FetchError, FetchStopped, HostPaused
-from monitor.model.legislature import Stage
+from monitor.interpret import sessions
+from monitor.model.legislature import BillKey, Stage
 from monitor.model.tracking import Page, SourceKind, Verdict
 from monitor.store import bills, snapshots, sources
 from monitor.store.schema import Source
@@ -28,21 +29,24 @@ def settle_bulk(
     """The same for the bulk files."""
     if captured.error is not None:
         return _settle_error(context, session, at, source, captured.error), Recorded([], [])
-    _count_pass(source, Reading(captured.verdict), captured.history)
+    _count_pass(source, Reading(Verdict.OK if captured.history else captured.verdict), captured.history)
     if captured.verdict not in (Verdict.OK, Verdict.NOT_MODIFIED):
         made = bulk.fail(context, session, at, source, captured)
         _without_feed(context, session, at, source)
         return "failed", Recorded([], made)
     recorded = bulk.enter(session, at, source, captured)
+    if captured.history is not None:
+        source.etag, source.last_modified = captured.history.validators.etag, captured.history.validators.last_modified
     good(context, session, at, source)
     return ("changed" if recorded.changes else "unchanged"), recorded
 
 
 def _without_feed(context: Context, session: Session, at: Pass, source: Source) -> None:
     """While the bulk files cannot be read nobody says which pages have news: they are read at their own pace."""
-    if source.kind == SourceKind.BILL_FEED and source.failures >= context.config.notices.fail_after:
-        pace = context.config.cadence.of(SourceKind.BILL_PAGE).in_session
-        sources.bring_forward(session, SourceKind.BILL_PAGE, at.now + pace)
+    lasting = source.failures >= context.config.notices.fail_after
+    if source.kind == SourceKind.BILL_FEED and source.session is not None and lasting:
+        pace = cadence.interval(context.config, SourceKind.BILL_PAGE, at.today)
+        sources.bring_forward(session, SourceKind.BILL_PAGE, source.session, at.now + pace)
 
 
 def settle(context: Context, session: Session, at: Pass, source: Source, capture: Capture) -> tuple[str, Recorded]:
@@ -99,12 +103,18 @@ def _settle_bad(
 
 
 def _not_introduced_yet(session: Session, at: Pass, source: Source) -> bool:
-    """A bill the site does not know is no news while its session still runs and it was never seen."""
+    """A bill the site does not know is no news until its session has ended, if it was never seen."""
     bill = bills.find(session, source.bill) if source.bill is not None else None
-    if bill is None or source.snapshot_id is not None or bill.session < str(at.today.year):
+    if bill is None or source.snapshot_id is not None or _has_ended(bill.key, at.today):
         return False
     bill.first_read_at = bill.first_read_at or at.now
     return True
+
+
+def _has_ended(key: BillKey, today: date) -> bool:
+    """Of a special session whose end the calendar does not know, the year decides."""
+    adjourned = sessions.adjourned_on(key)
+    return today > adjourned if adjourned is not None else key.session < str(today.year)
 
 
 def _settle_error(context: Context, session: Session, at: Pass, source: Source, error: FetchError) -> str:

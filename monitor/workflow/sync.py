@@ -164,5 +164,7 @@ def _retire(session: Session, config: Config, wanted: Collection[str], report: S
             if row.id not in ids:
                 row.active = False
                 report.retired.append(row.id)
+    session.flush()
+    bills.forget_unwatched(session)
     for source in session.scalars(select(Source).where(Source.active)):
         source.active = source.slug in wanted
