@@ -76,6 +76,12 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for a server or a database in memory."""
+        name = self.url.database if self.is_sqlite else None
+        return Path(name) if name and name != ":memory:" else None
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A unit of work that writes. It takes the write lock first, so what it reads cannot go stale."""

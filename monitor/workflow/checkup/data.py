@@ -20,16 +20,10 @@ _LEAST_SHARE = 0.10
 _NOTHING_LEFT = _GB // 10
 
 
-def file_of(database: Database) -> Path | None:
-    """SQLite's file; None for a server or a database in memory."""
-    name = database.url.database if database.is_sqlite else None
-    return Path(name) if name and name != ":memory:" else None
-
-
 def schema(database: Database) -> Iterator[Finding]:
     """Whether the database is there, answers, and is at this program's version."""
     shown = database.url.render_as_string(hide_password=True)
-    file = file_of(database)
+    file = database.file
     if file is not None and not file.exists():
         yield bad("database", f"there is none at {file} yet", "Run: monitor db upgrade, then monitor sync")
         return
@@ -57,7 +51,7 @@ def soundness(patient: Patient) -> Iterator[Finding]:
 
 def permissions(patient: Patient) -> Iterator[Finding]:
     """Subscribers' addresses stand in the file: others on this machine need not read them."""
-    file = file_of(patient.database)
+    file = patient.database.file
     if file is None:
         return
     mode = stat.S_IMODE(file.stat().st_mode)
@@ -73,7 +67,7 @@ def permissions(patient: Patient) -> Iterator[Finding]:
 
 def disk(patient: Patient) -> Iterator[Finding]:
     """Room where the database is, or else where the program runs."""
-    file = file_of(patient.database)
+    file = patient.database.file
     wanted = file.absolute() if file is not None else Path.cwd() / "anything"
     folder = next(parent for parent in wanted.parents if parent.is_dir())
     usage = shutil.disk_usage(folder)

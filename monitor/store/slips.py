@@ -1,0 +1,80 @@
+"""Slips: which messages their provider has taken, on disk before the database is told.
+
+A commit in SQLite's safe mode costs four syncs of the disk, a slip one. A pass notes every message on a slip as it is
+taken and tells the database of all of them together; whatever a crash leaves on the slips, the next pass tells it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+#: A delivery's id, which is the key of its message. A slip lies within one sector, so it is written whole or not.
+_LENGTH = 32
+
+#: How many messages may be noted before the database is told.
+SLOTS = 128
+
+
+class InUseError(Exception):
+    """Another process is noting its messages there."""
+
+
+class Slips:
+    """A file of its own size from the beginning, so that a note syncs one block and nothing about the file.
+
+    Only one process holds it; opening it while another does raises InUseError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(self._file).st_size < SLOTS * _LENGTH:
+                self._lay_out(path.absolute().parent)
+        except BlockingIOError:
+            os.close(self._file)
+            raise InUseError(f"{path} is in use") from None
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._next = 0
+
+    def _lay_out(self, folder: Path) -> None:
+        os.pwrite(self._file, bytes(SLOTS * _LENGTH), 0)
+        os.fsync(self._file)
+        parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+    def found(self) -> list[str]:
+        """The keys a crash has left here."""
+        held = os.pread(self._file, SLOTS * _LENGTH, 0)
+        slots = (held[start : start + _LENGTH] for start in range(0, len(held), _LENGTH))
+        return [slot.decode("ascii", "replace") for slot in slots if slot.strip(b"\0")]
+
+    def note(self, key: str) -> None:
+        """Returns once it is on disk. At most ``SLOTS`` until the next ``clear``."""
+        if self._next >= SLOTS:
+            raise ValueError("the slips are full; tell the database first")
+        os.pwrite(self._file, key.encode("ascii").ljust(_LENGTH, b"\0")[:_LENGTH], self._next * _LENGTH)
+        os.fdatasync(self._file)
+        self._next += 1
+
+    def clear(self) -> None:
+        """The database knows. Not synced: a key that comes back tells nothing new."""
+        os.pwrite(self._file, bytes(SLOTS * _LENGTH), 0)
+        self._next = 0
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
