@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from monitor.cli.app import app
 from monitor.model.messaging import Cadence, ChannelKind, DeliveryState
+from monitor.notify.channels import mask_address
 from monitor.store.schema import Subscription
 from monitor.workflow.subscribe import Unsuitable, read_csv, subscribe, unsubscribe, wish
 from tests.pipeline import World
@@ -162,7 +163,46 @@ def test_a_file_is_imported(world: World) -> None:
         ("email", "ann@example.org", [], ["stops", "quotas"], "weekly"),
         ("slack", HOOK, [], [], "daily"),
     ]
-    assert json.loads(monitor(world, "import", file, "--json")[1]) == {"new": 0, "changed": 3}
+    assert json.loads(monitor(world, "import", file, "--json")[1]) == {"new": 0, "changed": 3, "left": []}
+
+
+def test_who_has_left_stays_away_until_added_by_name(world: World) -> None:
+    for address, channel in (("ann@example.org", "email"), (HOOK, "slack"), ("bob@example.org", "email")):
+        world.subscribe(address, channel)
+    for address, channel in (("ann@example.org", ChannelKind.EMAIL), (HOOK, ChannelKind.SLACK)):
+        unsubscribe(world.context, channel, address)
+    before = world.rows(Subscription)
+    file = csv(
+        world, f"address,channel,cadence\nann@Example.org,,daily\nbob@example.org,,\n{HOOK},slack,\nnew@example.org,,\n"
+    )
+    code, out, err = monitor(world, "import", file)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "1 added, 1 changed.",
+        "2 left out, since they have left; if they ask to be back: monitor subscribers add",
+        "  ann@example.org",
+        f"  {mask_address(ChannelKind.SLACK, HOOK)}",
+    ]
+    after = world.rows(Subscription)
+    assert [(one.left_at, one.cadence) for one in after[:2]] == [(one.left_at, one.cadence) for one in before[:2]]
+    assert all(one.left_at for one in after[:2])
+    assert json.loads(monitor(world, "import", file, "--json")[1])["left"] == [
+        "ann@example.org",
+        mask_address(ChannelKind.SLACK, HOOK),
+    ]
+    monitor(world, "add", "ann@example.org")
+    assert [one.live for one in world.rows(Subscription)] == [True, False, True, True]
+
+
+def test_a_hundred_who_have_left_are_not_a_wall_of_text(world: World) -> None:
+    people = [f"reader{number}@example.org" for number in range(100)]
+    for one in people:
+        world.subscribe(one)
+    with world.database.transaction() as session:
+        session.query(Subscription).update({"left_at": world.now})
+    out = monitor(world, "import", csv(world, "\n".join(["address", *people])))[1].splitlines()
+    assert len(out) == 23
+    assert out[-1] == "  … and 80 more"
 
 
 @pytest.mark.parametrize(

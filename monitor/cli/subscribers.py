@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who is told of published changes.", no_args_is_help=True, rich_markup_mode=None)
 
+#: So many who have left are named by an import before the rest is counted.
+_NAMED = 20
+
 ChannelOption = Annotated[str, typer.Option(help="email, slack or apprise.")]
 AddressArgument = Annotated[
     str, typer.Argument(metavar="ADDRESS", help="An email address or a webhook; - reads it from standard input.")
@@ -50,7 +53,7 @@ def add(
             wished = wish(opening.config, _address(address), channel, topic or (), issue or (), cadence)
         except Unsuitable as error:
             fail(f"{error}. Nothing was changed.")
-        new, _ = subscribe(opening, [wished])
+        new = subscribe(opening, [wished]).new
     if as_json_:
         as_json({"address": wished.masked, "channel": wished.channel, "new": bool(new)})
     else:
@@ -79,20 +82,25 @@ def list_(
 
 
 def _plain(row: Subscription) -> dict[str, Any]:
-    from monitor.model.messaging import ChannelKind
-    from monitor.notify.channels import mask_address
-
-    channel = ChannelKind(row.channel)
     return {
         "id": row.id,
         "channel": row.channel,
-        "address": row.address if channel is ChannelKind.EMAIL else mask_address(channel, row.address),
+        "address": _shown(row.channel, row.address),
         "topics": row.topics,
         "issues": row.issues,
         "cadence": row.cadence,
         "state": "left" if row.left_at else "unreachable" if row.broken_at else "live",
         "reason": row.broken_reason,
     }
+
+
+def _shown(channel: str, address: str) -> str:
+    """A webhook is a secret; who runs this may see the addresses of people."""
+    from monitor.model.messaging import ChannelKind
+    from monitor.notify.channels import mask_address
+
+    kind = ChannelKind(channel)
+    return address if kind is ChannelKind.EMAIL else mask_address(kind, address)
 
 
 def _about(row: dict[str, Any]) -> str:
@@ -136,7 +144,7 @@ def import_(
     now: NowOption = None,
     as_json_: JsonOption = False,
 ) -> None:
-    """Import subscribers from a CSV file, all or none."""
+    """Import subscribers from a CSV file, all or none. Who has left stays away; only `add` brings them back."""
     from monitor.workflow.subscribe import Unsuitable, read_csv, subscribe
 
     with opened(context, config, now, fresh=True) as opening:
@@ -145,8 +153,13 @@ def import_(
                 wishes = read_csv(opening.config, file, lambda done: show(done, None))
         except Unsuitable as error:
             fail(str(error))
-        new, changed = subscribe(opening, wishes)
+        put = subscribe(opening, wishes, back=False)
+    left = [_shown(one.channel, one.address) for one in put.left]
     if as_json_:
-        as_json({"new": new, "changed": changed})
-    else:
-        typer.echo(f"{new} added, {changed} changed.")
+        as_json({"new": put.new, "changed": put.changed, "left": left})
+        return
+    typer.echo(f"{put.new} added, {put.changed} changed.")
+    if left:
+        typer.echo(f"{len(left)} left out, since they have left; if they ask to be back: monitor subscribers add")
+        more = [f"… and {len(left) - _NAMED} more"] if len(left) > _NAMED else []
+        typer.echo("\n".join(f"  {line}" for line in [*left[:_NAMED], *more]))

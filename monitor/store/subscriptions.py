@@ -33,21 +33,44 @@ class Entry:
     cadence: Cadence
 
 
-def put(session: Session, entries: Sequence[Entry], now: datetime) -> tuple[int, int]:
-    """Add subscriptions, or change those the addresses have. Returns how many are new and how many changed."""
+@dataclass(frozen=True, slots=True)
+class Put:
+    """How many subscriptions are new, how many changed, and the entries left out because their addresses have left."""
+
+    new: int
+    changed: int
+    left: tuple[Entry, ...] = ()
+
+
+def put(session: Session, entries: Sequence[Entry], now: datetime, *, back: bool = True) -> Put:
+    """Add subscriptions, or change those the addresses have.
+
+    ``back`` brings back addresses that have left, as somebody asked for by name; without it they are left out.
+    """
     known = _known(session, [entry.address for entry in entries])
     fresh: dict[tuple[str, str], Entry] = {}
+    left: dict[tuple[str, str], Entry] = {}
+    changed = 0
     for entry in entries:
-        row = known.get((entry.channel, entry.address))
+        key = entry.channel, entry.address
+        row = known.get(key)
+        if row is not None and row.left_at is not None and not back:
+            left[key] = entry
+            continue
+        changed += row is not None or key in fresh
         if row is None:
-            fresh[entry.channel, entry.address] = entry
+            fresh[key] = entry
         else:
-            row.topics, row.issues, row.cadence = list(entry.topics), list(entry.issues), entry.cadence
-            row.left_at, row.broken_at, row.broken_reason = None, None, ""
+            _change(row, entry)
     session.flush()
     if fresh:
         session.execute(insert(Subscription), [asdict(entry) | {"created_at": now} for entry in fresh.values()])
-    return len(fresh), len(entries) - len(fresh)
+    return Put(len(fresh), changed, tuple(left.values()))
+
+
+def _change(row: Subscription, entry: Entry) -> None:
+    row.topics, row.issues, row.cadence = list(entry.topics), list(entry.issues), entry.cadence
+    row.left_at, row.broken_at, row.broken_reason = None, None, ""
 
 
 def _known(session: Session, addresses: Sequence[str]) -> dict[tuple[str, str], Subscription]:

@@ -61,10 +61,10 @@ def _one_of(value: str, allowed: Sequence[str], what: str) -> str:
     raise Unsuitable(f"there is no {what} {value!r}; {hint}")
 
 
-def subscribe(context: Context, wishes: Iterable[Wish]) -> tuple[int, int]:
-    """Add or change subscriptions, all or none. Returns (new, changed)."""
+def subscribe(context: Context, wishes: Iterable[Wish], *, back: bool = True) -> subscriptions.Put:
+    """Add or change subscriptions, all or none. ``back`` brings back who has left; else they are left out and named."""
     with context.database.transaction() as session:
-        return subscriptions.put(session, list(wishes), context.now())
+        return subscriptions.put(session, list(wishes), context.now(), back=back)
 
 
 def unsubscribe(context: Context, channel: ChannelKind, address: str) -> bool:
