@@ -6,11 +6,20 @@ import os
 import subprocess
 import sys
 import uuid
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from monitor.model.messaging import DeliveryState
+from monitor.store.schema import Delivery
 from monitor.store.slips import SLOTS, InUseError, Slips
+from monitor.workflow.subscribe import subscribe, wish
+from tests.pipeline import World
+from tests.smtp_sink import SmtpSink
+from tests.telling import parsed, publish, told_world
 
 
 def keys(count: int) -> list[str]:
@@ -91,3 +100,93 @@ def test_a_file_of_any_content_is_read(tmp_path: Path, content: bytes) -> None:
 def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Slips(tmp_path / "none" / "x-sent")
+
+
+# --- in a pass --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mail() -> Iterator[SmtpSink]:
+    with SmtpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def world(tmp_path: Path, mail: SmtpSink) -> Iterator[World]:
+    with told_world(tmp_path, mail) as world:
+        for number in range(8):
+            world.subscribe(f"reader{number}@example.org")
+        publish(world)
+        yield world
+
+
+def killed(world: World, point: str) -> None:
+    """A pass of another process that dies there."""
+    world.environ["MONITOR_KILL_AT"] = point
+    assert world.monitor("deliver", code=None).returncode == -9
+    del world.environ["MONITOR_KILL_AT"]
+
+
+def states(world: World) -> Counter[str]:
+    return Counter(one.state for one in world.deliveries())
+
+
+@pytest.mark.parametrize(
+    ("point", "taken", "known", "copies"),
+    [
+        ("after_send_before_mark:3", 3, 2, 9),  # the third was taken, and nobody knows
+        ("before_send:4", 3, 2, 9),  # the mark waits for the next message to be on its way
+        ("before_mark_commit:1", 8, 8, 8),
+        ("after_mark_commit:1", 8, 8, 8),
+    ],
+)
+def test_a_pass_that_dies_repeats_one_message_at_most(
+    world: World, mail: SmtpSink, point: str, taken: int, known: int, copies: int
+) -> None:
+    killed(world, point)
+    assert len(mail.mails) == taken
+    world.deliver()
+    assert states(world)["sent"] == known, "what the slips say is told at once"
+    assert len(mail.mails) == taken, "and the others wait for the lease of the dead"
+    world.later(minutes=3)
+    world.deliver()
+    assert states(world) == {"sent": 8}
+    ids = [parsed(one)["Message-ID"] for one in mail.mails]
+    assert (len(ids), len(set(ids))) == (copies, 8), "a repeat has the same Message-ID"
+    world.later(days=1)
+    assert world.deliver().sent == 0
+
+
+def test_another_process_at_the_same_time_marks_without_slips(world: World, mail: SmtpSink) -> None:
+    with Slips(world.folder / "monitor.sqlite3-sent") as theirs:
+        theirs.note("a" * 32)
+        assert world.deliver().sent == 8
+        assert states(world) == {"sent": 8}
+        assert theirs.found() == ["a" * 32]
+    assert len(mail.mails) == 8
+
+
+def test_slips_that_speak_of_nothing_here_change_nothing(world: World, mail: SmtpSink) -> None:
+    """As after the database was made anew, or restored from before they were written."""
+    with Slips(world.folder / "monitor.sqlite3-sent") as slips:
+        for key in keys(5):
+            slips.note(key)
+    assert world.deliver().sent == 8
+    with Slips(world.folder / "monitor.sqlite3-sent") as slips:
+        assert slips.found() == []
+
+
+def test_what_was_cancelled_meanwhile_stays_cancelled(world: World, mail: SmtpSink) -> None:
+    killed(world, "after_send_before_mark:2")
+    with world.database.transaction() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.CANCELLED))
+    world.deliver()
+    assert states(world) == {"cancelled": 8}
+
+
+def test_more_messages_than_there_are_slips(world: World, mail: SmtpSink) -> None:
+    more = [wish(world.config, f"more{number}@example.org", "email", (), (), "immediate") for number in range(300)]
+    subscribe(world.context, more)
+    publish(world, "quotas")
+    assert world.deliver().sent == 8 + 308
+    assert states(world) == {"sent": 316}
