@@ -144,7 +144,7 @@ def import_(
     now: NowOption = None,
     as_json_: JsonOption = False,
 ) -> None:
-    """Import subscribers from a CSV file, all or none. Who has left stays away; only `add` brings them back."""
+    """Import subscribers from a CSV file, all or none; whoever has left stays away."""
     from monitor.workflow.subscribe import Unsuitable, read_csv, subscribe
 
     with opened(context, config, now, fresh=True) as opening:
