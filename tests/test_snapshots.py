@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pipeline import World, issue, watch
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from monitor.model.tracking import ChangeKind, Page, SourceKind, Verdict
 from monitor.store import migrations, snapshots
 from monitor.store.database import Database
 from monitor.store.schema import Action, Bill, ChangeRow, Evidence, Proposal, Snapshot, Source
 from monitor.store.snapshots import DamagedError, pack, unpack
+from monitor.workflow.prune import prune as prune_all
 
 NOW = datetime(2025, 6, 10, 16, 0, tzinfo=UTC)
 ROW = "<tr><td>6/{day}/2025</td><td>{code}</td><td>{text}</td></tr>\n"
@@ -282,6 +284,66 @@ def test_what_anything_cites_is_never_forgotten(database: Database) -> None:
         session.execute(delete(Action))
         session.execute(update(Source).values(snapshot_id=None))
     assert not set(cited) & prune(database, NOW + timedelta(days=90))
+
+
+def forget_accepted(database: Database, before: datetime) -> set[int]:
+    """What is left."""
+    with database.transaction() as session:
+        snapshots.prune_accepted(session, before)
+        return set(session.scalars(select(Snapshot.id)))
+
+
+def test_old_accepted_pages_go_but_what_others_are_packed_against_goes_after_them(database: Database) -> None:
+    page = history_page(40)
+    base, delta = keep(database, page), keep(database, page + b"<!-- 1 -->", at=NOW + timedelta(days=1))
+    assert stored(database, delta).base_id == base
+    young = keep(database, b"<p>other</p>", slug="two", at=NOW + timedelta(days=9))
+    bad = failures(database, 1)
+    assert forget_accepted(database, NOW + timedelta(hours=1)) == {base, delta, young, *bad}
+    assert forget_accepted(database, NOW + timedelta(days=2)) == {base, young, *bad}
+    assert forget_accepted(database, NOW + timedelta(days=2)) == {young, *bad}
+
+
+@pytest.mark.parametrize("by", ["source", "change", "action", "evidence"])
+def test_an_accepted_page_that_anything_cites_stays(database: Database, by: str) -> None:
+    cited, idle = keep(database, b"<p>cited</p>"), keep(database, b"<p>idle</p>", slug="two")
+    with database.transaction() as session:
+        source = session.scalars(select(Source).where(Source.slug == "one")).one()
+        cite(session, by, source, session.get_one(Snapshot, cited))
+    assert idle not in (left := forget_accepted(database, NOW + timedelta(days=90)))
+    assert left == {cited}
+
+
+def cite(session: Session, by: str, source: Source, snapshot: Snapshot) -> None:
+    seen = {"source_id": source.id, "snapshot_id": snapshot.id, "first_seen_at": NOW}
+    if by == "source":
+        source.snapshot_id = snapshot.id
+    elif by == "change":
+        session.add(ChangeRow(kind=ChangeKind.ACTION, quote="q", **seen))
+    elif by == "action":
+        bill = Bill(session="2025", identifier="HB07132")
+        session.add(bill)
+        session.flush()
+        session.add(Action(bill_id=bill.id, position=0, date=NOW.date(), description="d", **seen))
+    else:
+        proposal = Proposal(kind="review", state="rejected", subject="s", reason="r", created_at=NOW)
+        proposal.evidence.append(Evidence(url="u", quote="q", first_seen_at=NOW, snapshot_sha256=snapshot.sha256))
+        session.add(proposal)
+
+
+@pytest.mark.parametrize(("kept", "left"), [("forever", 2), ("30d", 1)])
+def test_config_says_how_long_accepted_pages_are_kept(tmp_path: Path, kept: str, left: int) -> None:
+    """A second page that changed nothing worth a change: nothing cites it, and the first one is its base."""
+    board = [issue("stops", watch("2025 HB 7132"))]
+    with World(tmp_path, board, settings={"retention": {"snapshots": kept}}, synced=True) as world:
+        with world.database.transaction() as session:
+            source = session.scalars(select(Source).limit(1)).one()
+            for at, text in enumerate((b"<p>one</p>", b"%PDF another")):
+                page = Page(source.url, source.url, 200, {}, text, world.now + timedelta(hours=at))
+                source.snapshot_id = snapshots.add(session, source, page, Verdict.OK).id
+        world.now += timedelta(days=60)
+        assert prune_all(world.context)["snapshots"] == 2 - left
+        assert len(world.rows(Snapshot)) == left
 
 
 def test_forgetting_leaves_everything_else_readable(database: Database) -> None:

@@ -224,7 +224,7 @@ class Notices(Strict):
 class Retention(Strict):
     """How long things are kept: a length of time, or `forever`. What a proposal cites is never deleted."""
 
-    snapshots: Kept = Field(default=None, description="Accepted pages that no proposal cites.")
+    snapshots: Kept = Field(default=None, description="Accepted pages that nothing cites or rests on.")
     rejected_pages: Kept = Field(default=timedelta(days=90), description="Pages that failed their landmarks.")
     checks: Kept = Field(default=timedelta(days=90), description="The record of each request.")
     deliveries: Kept = Field(default=timedelta(days=365), description="What was sent to whom.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 import zstandard
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from monitor.model.tracking import Page, Verdict
@@ -118,19 +119,29 @@ def prune_failures(session: Session, before: datetime, keep: int = 3) -> int:
         .correlate(Snapshot)
         .scalar_subquery()
     )
+    return _forget(session, before, Snapshot.verdict != Verdict.OK, rank >= keep)
+
+
+def prune_accepted(session: Session, before: datetime) -> int:
+    """Forget accepted captures older than ``before`` that nothing points to and no other capture is packed against."""
+    bases = select(aliased(Snapshot).base_id)
+    return _forget(session, before, Snapshot.verdict == Verdict.OK, Snapshot.id.not_in(_known(bases)))
+
+
+def _forget(session: Session, before: datetime, *which: ColumnElement[bool]) -> int:
     used = or_(
-        Snapshot.id.in_(select(ChangeRow.snapshot_id).where(ChangeRow.snapshot_id.is_not(None))),
-        Snapshot.id.in_(select(Action.snapshot_id).where(Action.snapshot_id.is_not(None))),
-        Snapshot.id.in_(select(Source.snapshot_id).where(Source.snapshot_id.is_not(None))),
-        Snapshot.sha256.in_(select(Evidence.snapshot_sha256).where(Evidence.snapshot_sha256.is_not(None))),
+        Snapshot.id.in_(_known(select(ChangeRow.snapshot_id))),
+        Snapshot.id.in_(_known(select(Action.snapshot_id))),
+        Snapshot.id.in_(_known(select(Source.snapshot_id))),
+        Snapshot.sha256.in_(_known(select(Evidence.snapshot_sha256))),
     )
-    doomed = select(Snapshot.id).where(
-        Snapshot.verdict != Verdict.OK, Snapshot.fetched_at < before, rank >= keep, ~used
-    )
-    ids = list(session.scalars(doomed))
-    if ids:
-        session.execute(delete(Snapshot).where(Snapshot.id.in_(ids)))
-    return len(ids)
+    doomed = delete(Snapshot).where(Snapshot.fetched_at < before, *which, ~used).returning(Snapshot.id)
+    return len(session.scalars(doomed.execution_options(synchronize_session=False)).all())
+
+
+def _known(column: Select[Any]) -> Select[Any]:
+    """Without its NULLs: in SQL nothing is outside a list that holds one."""
+    return column.where(column.selected_columns[0].is_not(None))
 
 
 def damaged(session: Session) -> list[str]:

@@ -20,7 +20,9 @@ def prune(context: Context) -> dict[str, int]:
     kept, now = context.config.retention, context.now()
     with context.database.transaction() as session:
         pages = snapshots.prune_failures(session, now - kept.rejected_pages) if kept.rejected_pages else 0
+        accepted = snapshots.prune_accepted(session, now - kept.snapshots) if kept.snapshots else 0
         return {
+            "snapshots": accepted,
             "rejected_pages": pages,
             "deliveries": _deliveries(session, context, kept.deliveries),
             "checks": _runs(session, context, kept.checks),
