@@ -27,7 +27,7 @@ def run(scale: Scale) -> None:
     bills = facts.of_session(facts.session)
     eve, day, touched = _typical_day(facts, share=0.01)
     title(
-        f"feed: {len(bills)} bills watched through the bulk files, {sum(len(b.rows) for b in bills)} rows in the session"
+        f"feed: {len(bills)} bills watched through the bulk files, {sum(len(b.rows) for b in bills)} rows"
     )
     home = world.folder("feed")
     options = {"bills": scale.bills, "day": eve.isoformat()}

@@ -109,7 +109,8 @@ def _print(form: Form, costs: dict[str, Cost]) -> None:
     note(
         f"{form.name}: {json.dumps(ours.said)}; "
         + ", ".join(
-            f"{name} {cost.cpu:.2f} s CPU ({cost.process_cpu:.2f} with start), {cost.peak_mb:.0f} MB, {cost.seconds:.1f} s"
+            f"{name} {cost.cpu:.2f} s CPU ({cost.process_cpu:.2f} with start), "
+            f"{cost.peak_mb:.0f} MB, {cost.seconds:.1f} s"
             for name, cost in costs.items()
         )
     )

@@ -35,7 +35,8 @@ def run(scale: Scale) -> None:
             after = _kept(home)
             count, kept, size = (new - old for new, old in zip(after, before, strict=True))
             note(
-                f"changed: {kept / size:.2%} of the page's bytes ({kept / count:,.0f} a page, {count} pages; at most 5 %)"
+                f"changed: {kept / size:.2%} of the page's bytes ({kept / count:,.0f} a page, {count} pages; "
+                "at most 5 %)"
             )
             before = after
 

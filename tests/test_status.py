@@ -215,7 +215,7 @@ def test_the_day_of_a_hearing_and_a_new_report() -> None:
     report = interpret.report_event("Final Report", "Police Transparency Task Force")
     assert (hearing.milestone, hearing.sentence) == (
         Milestone.HEARING,
-        "HB 7132 had its public hearing on February 13, 2025.",
+        "A public hearing on HB 7132 was set for February 13, 2025.",
     )
     assert (report.milestone, report.sentence) == (
         Milestone.REPORT,

@@ -169,7 +169,7 @@ class Facts:
 
 
 def _lagged(bill: BillFacts, seed: int, feed_lag_days: int, most: int) -> BillFacts:
-    dice = random.Random(zlib.crc32(f"{seed} {bill.key}".encode()))  # noqa: S311 (a replay must repeat)
+    dice = random.Random(zlib.crc32(f"{seed} {bill.key}".encode()))
     late = [dice.randint(1, most) if most and dice.random() < 0.2 else 0 for _ in bill.rows]
     rows = (
         row._replace(

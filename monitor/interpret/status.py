@@ -33,6 +33,9 @@ ACTION_MILESTONES: Mapping[str, tuple[Milestone, str]] = {
     "act-number": (Milestone.ACT_NUMBER, "{bill} was numbered {act} on {day}; the number alone does not make it law."),
 }
 
+#: Classified as a committee's approval, but only its report reaching the floor: the vote has a row of its own.
+_NO_VOTES = frozenset({"chamber-favorable-report"})
+
 #: When several things happened at once, the first of these is the one to say.
 WEIGHT: Sequence[Milestone] = tuple(Milestone)
 
@@ -71,15 +74,17 @@ def events(
     found = [event for index in new for event in _of_action(key, history, index)]
     if now.stage is Stage.ADOPTED:
         found = [event for event in found if event.milestone is not Milestone.CHAMBER_PASSAGE]
-    milestone = _of_stage(before, now)
+    milestone = _of_stage(before, now, late_rows=bool(new))
     if milestone is not None:
         found.append(Event(milestone, now.reason, _turning_row(key, now.stage, history, new)))
     return sorted(found, key=lambda event: WEIGHT.index(event.milestone))
 
 
-def _of_stage(before: StageReading | None, now: StageReading) -> Milestone | None:
+def _of_stage(before: StageReading | None, now: StageReading, *, late_rows: bool) -> Milestone | None:
     if before is not None and before.stage.is_law and not now.stage.is_law:
         return Milestone.REVERSED
+    if late_rows and before is not None and before.stage is now.stage is Stage.DIED and before.reason != now.reason:
+        return Milestone.DEATH  # it died somewhere else than we knew
     return STAGE_MILESTONES.get(now.stage) if before is None or before.stage != now.stage else None
 
 
@@ -93,7 +98,7 @@ def _turning_row(
 
 def hearing_event(key: BillKey, day: date) -> Event:
     """The day a noticed public hearing was set for has come and gone."""
-    return Event(Milestone.HEARING, f"{key.label} had its public hearing on {plain_day(day)}.")
+    return Event(Milestone.HEARING, f"A public hearing on {key.label} was set for {plain_day(day)}.")
 
 
 def report_event(title: str, page: str) -> Event:
@@ -103,6 +108,8 @@ def report_event(title: str, page: str) -> Event:
 
 def _of_action(key: BillKey, history: Sequence[tuple[ActionRow, CanonicalAction]], index: int) -> list[Event]:
     row, action = history[index]
+    if action.phrase in _NO_VOTES:
+        return []
     rules = [ACTION_MILESTONES[term] for term in action.classification if term in ACTION_MILESTONES]
     return [Event(milestone, _fill(template, key, history, index, row, action), index) for milestone, template in rules]
 

@@ -67,8 +67,8 @@ def _why(session: Session, lead: Delivery, cadence: Cadence) -> str:
     subscription = lead.subscription
     chosen = [*(subscription.topics if subscription else ()), *(subscription.issues if subscription else ())]
     names = [issue.name for issue in (session.get(Issue, one) for one in chosen) if issue is not None]
-    about = f"about {', '.join(names)}" if names else "about the board's issues"
-    return f"You asked to be told {about}, {_WHY[cadence]}."
+    about = f"about {', '.join(names)}" if names else "on the board"
+    return f"You asked to be told of every change {about}, {_WHY[cadence]}."
 
 
 def _transition_item(config: Config, session: Session, transition: Transition) -> Item:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -140,10 +140,21 @@ def about_publications(
         suggestion = interpret.suggest(events, None, standing, policy)
         if suggestion is not None:
             pending = proposals.pending_of(session, watch.issue_id, subject)
+            suggestion = _with_earlier_reports(suggestion, events, pending)
             fresh = [proposals.evidence_of(session, change, "", change.quote) for change in ours]
             evidence = _with_pending(fresh, pending)
             made.append(_put(session, watch.issue, suggestion, subject, evidence, pending, now, source=source))
     return made
+
+
+def _with_earlier_reports(
+    suggestion: Suggestion, events: Sequence[interpret.Event], pending: Proposal | None
+) -> Suggestion:
+    """One report does not replace another: every one that waits is named, the earlier first."""
+    sentences = [event.sentence for event in events]
+    earlier = (pending.reason, pending.narrative) if pending is not None else ("", "")
+    reason, narrative = (" ".join(filter(None, [text, *sentences])) for text in earlier)
+    return replace(suggestion, reason=reason, narrative=narrative)
 
 
 def review(

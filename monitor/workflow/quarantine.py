@@ -16,10 +16,11 @@ from monitor.workflow import propose
 from monitor.workflow.reading import Reading
 from monitor.workflow.record import Pass
 
-#: These may be passing troubles of the site: a person is asked only once they have lasted.
-_PASSING = frozenset(
-    {Verdict.SOFT_ERROR, Verdict.TRUNCATED, Verdict.ABSENT, Verdict.LAYOUT_CHANGED, Verdict.WRONG_PAGE}
-)
+#: The site's own troubles, often of all its pages at once: the operators hear of them, no maintainer can decide them.
+_OF_THE_SITE = frozenset({Verdict.SOFT_ERROR, Verdict.TRUNCATED})
+
+#: These may pass: a person is asked only once they have lasted.
+_PASSING = frozenset({Verdict.ABSENT, Verdict.LAYOUT_CHANGED, Verdict.WRONG_PAGE})
 
 
 def keep(
@@ -29,6 +30,8 @@ def keep(
     snapshot = None
     if page is not None:
         snapshot = snapshots.keep_evidence(session, source, page, reading.verdict)
+    if reading.verdict in _OF_THE_SITE:
+        return []
     if reading.verdict in _PASSING and source.failures < config.notices.fail_after:
         return []
     evidence = Evidence(

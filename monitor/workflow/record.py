@@ -24,6 +24,9 @@ from monitor.workflow.context import EASTERN
 from monitor.workflow.ledger import Channel, Reconciled, meaning, reconcile
 from monitor.workflow.reading import Reading
 
+#: How long after adjournment the last night's rows may still be on their way.
+_LATE_ROWS = timedelta(days=2)
+
 #: Channels first read within a day of each other are one first sight: a baseline, not news.
 FIRST_SIGHT = timedelta(days=1)
 
@@ -118,7 +121,7 @@ def bill_read(
     stage_before = stage_of(bill)
     if not (changes or result.quiet) and stage_before is not None:
         return Recorded([], [])  # the calendar's pass has not read today's stage yet, and must still see it move
-    reading = restage(bill, bills.history(result.order), at.today)
+    reading = restage(bill, bills.history(result.order), at.today, at.now)
     if not changes:
         return Recorded([], [])
     return Recorded(changes, _propose(session, at, source, bill, result, changes, stage_before, reading))
@@ -177,9 +180,17 @@ def stage_of(bill: Bill) -> StageReading | None:
     return StageReading(Stage(bill.stage), bill.stage_since, bill.stage_reason) if bill.stage else None
 
 
-def restage(bill: Bill, rows: Sequence[ActionRow], today: date) -> StageReading:
-    """Read the whole history again and store what it says."""
+def restage(bill: Bill, rows: Sequence[ActionRow], today: date, read_at: datetime | None) -> StageReading:
+    """Read the whole history again and store what it says.
+
+    ``read_at`` is when any channel last showed the bill well: nobody dies of a record that was not read. The bulk
+    file is written at night and chambers vote until midnight, so the read must come well after adjournment.
+    """
     reading = read_stage(bill.key, rows, today)
+    if reading.stage is Stage.DIED and reading.since is not None:
+        adjourned = reading.since - timedelta(days=1)
+        if read_at is None or read_at.astimezone(EASTERN).date() <= adjourned + _LATE_ROWS:
+            reading = read_stage(bill.key, rows, adjourned)
     bill.stage, bill.stage_since, bill.stage_reason = reading.stage, reading.since, reading.reason
     bill.stage_on = today
     return reading

@@ -36,8 +36,9 @@ def upkeep(session: Session, at: Pass, config: Config) -> Recorded:
         return recorded
     stale = bills.stage_read_before(session, at.today)
     histories = bills.histories(session, [bill.id for bill in stale])
+    feed_read_at = session.scalars(select(Source.last_good_at).where(Source.kind == SourceKind.BILL_FEED)).first()
     for bill in stale:
-        recorded.proposals += _new_day(session, at, bill, histories[bill.id])
+        recorded.proposals += _new_day(session, at, bill, histories[bill.id], bills.verified_at(bill, feed_read_at))
     recorded.proposals += _disagreements(session, at)
     recorded.proposals += _lone_acts(session, at)
     recorded.proposals += _quiet(session, at, config)
@@ -50,15 +51,18 @@ def _is_new_day(session: Session, at: Pass) -> bool:
     return last is None or last.astimezone(EASTERN).date() < at.today
 
 
-def _new_day(session: Session, at: Pass, bill: Bill, rows: Sequence[ActionRow]) -> list[Proposal]:
+def _new_day(
+    session: Session, at: Pass, bill: Bill, rows: Sequence[ActionRow], read_at: datetime | None
+) -> list[Proposal]:
     """The same rows on a new day: the bill may have died, its hearing may be over, the governor's time may be up."""
     before = record.stage_of(bill)
-    now = record.restage(bill, rows, at.today)
-    events = interpret.events(bill.key, before, now, [], []) + _hearings(bill, rows, at.today)
+    now = record.restage(bill, rows, at.today, read_at)
+    hearings = _hearings(bill, rows, at.today)
+    events = interpret.events(bill.key, before, now, [], []) + hearings
     made = _unsigned(session, at, bill, now)
     if not events:
         return made
-    evidence = _overtaken(session, at, bill, before, now)
+    evidence = _overtaken(session, at, bill, before, now, noticed=bill.heard_on if events == hearings else None)
     return made + propose.about_bill(session, at.policy, bill, propose.News(events, before, now, [evidence]), at.now)
 
 
@@ -80,12 +84,20 @@ def _first_day(bill: Bill) -> date:
     return bill.first_read_at.astimezone(EASTERN).date() if bill.first_read_at else date.max
 
 
-def _overtaken(session: Session, at: Pass, bill: Bill, before: StageReading | None, now: StageReading) -> Evidence:
-    """Nothing new was published: the evidence is the last row, which the calendar has overtaken."""
+def _overtaken(
+    session: Session,
+    at: Pass,
+    bill: Bill,
+    before: StageReading | None,
+    now: StageReading,
+    noticed: date | None = None,
+) -> Evidence:
+    """Nothing new was published: the evidence is the row that time has overtaken, the last or the hearing's notice."""
     standing = [action for action in bills.ledger(session, bill.id) if not action.gone]
     if not standing:
         return Evidence(url="", quote="No action is on record.", first_seen_at=at.now)
-    evidence = _row(session, standing[-1])
+    notices = [one for one in standing if noticed and hearing_day(ActionRow(one.date, one.description)) == noticed]
+    evidence = _row(session, (notices or standing)[-1])
     evidence.before, evidence.after = before.stage.label if before else "", now.stage.label
     return evidence
 
@@ -138,7 +150,7 @@ def _settle_removals(session: Session, at: Pass, bill: Bill, rows: Sequence[Acti
     session.add_all(changes)
     session.flush()
     before = record.stage_of(bill)
-    now = record.restage(bill, bills.history(bills.ledger(session, bill.id)), at.today)
+    now = record.restage(bill, bills.history(bills.ledger(session, bill.id)), at.today, at.now)
     events = interpret.events(bill.key, before, now, [], []) if before and before.stage != now.stage else []
     taken = f"The record no longer shows {_listed(changes)} for {bill.key.label}."
     events = [replace(event, sentence=f"{taken} {event.sentence}") for event in events]
