@@ -153,7 +153,7 @@ def waiting(session: Session, recipients: Collection[str], now: datetime) -> dic
         .group_by(Delivery.recipient)
         .order_by(Delivery.recipient)
     )
-    return dict(session.execute(rows).tuples().all())
+    return dict(session.execute(rows).all())
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
