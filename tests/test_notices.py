@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from monitor.cli.app import app
+from monitor.config import ConfigError
 from monitor.model.messaging import ChannelKind, DeliveryState
 from monitor.store import proposals as store
 from monitor.store.schema import Delivery, Proposal
@@ -334,3 +338,28 @@ def test_a_channel_in_trouble_is_no_host_of_ours_to_read(tmp_path: Path, mail: S
         assert [item["heading"] for one in world.notices("operations") for item in one.items] == [
             "Nothing can be sent by email"
         ]
+
+
+def test_a_service_told_to_read_its_configuration_again_writes_to_the_operators_of_now(
+    tmp_path: Path, mail: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's loop is a stand-in; what it is handed is the real thing."""
+    with told_world(tmp_path, mail, settings={"operators": [person("Olga")]}) as world:
+
+        def service(jobs: Any, *, reload: Any, on_failing: Any, on_recovered: Any, **_: Any) -> int:
+            on_failing("check", 3, OSError())
+            world.configure([issue("stops")], operators=[person("Nina")])
+            reload()
+            on_failing("deliver", 3, OSError())
+            on_recovered("deliver")
+            world.config_path.write_text("nonsense: [")
+            with pytest.raises(ConfigError):
+                reload()
+            on_recovered("check")
+            return 0
+
+        monkeypatch.setattr("monitor.schedule.run", service)
+        done = CliRunner().invoke(app, ["--config", str(world.config_path), "run"])
+        assert done.exit_code == 0, done.output
+        assert [one.recipient for one in world.deliveries()].count("operator:Olga") == 1
+        assert [one.recipient for one in world.deliveries()].count("operator:Nina") == 3

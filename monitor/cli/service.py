@@ -40,10 +40,16 @@ def run(context: typer.Context, config: ConfigOption = None, now: NowOption = No
     stop = threading.Event()
     with opened(context, config, now, unready=True, stopping=stop.is_set) as opening:
         configure(logging.INFO)
+        current = opening
 
         def prepare() -> None:
             migrations.require(opening.database)
             sync(opening)
+
+        def reload() -> Sequence[Job]:
+            nonlocal current
+            current = _reloaded(context, config, opening)
+            return _jobs(current)
 
         code = schedule.run(
             _jobs(opening),
@@ -52,9 +58,9 @@ def run(context: typer.Context, config: ConfigOption = None, now: NowOption = No
             watchdog_seconds=watchdog_seconds(os.environ),
             healthy=opening.database.answers,
             prepare=prepare,
-            on_failing=lambda job, times, error: job_failing(opening, job, times, error),
-            on_recovered=lambda job: job_recovered(opening, job),
-            reload=lambda: _jobs(_reloaded(context, config, opening)),
+            on_failing=lambda job, times, error: job_failing(current, job, times, error),
+            on_recovered=lambda job: job_recovered(current, job),
+            reload=reload,
         )
     raise typer.Exit(code)
 
