@@ -64,6 +64,7 @@ def _meta(body: bytes) -> str | None:
 
 def fold(text: str) -> str:
     """``text`` on one line as a reader sees it: NFC, single blanks (NBSP included), nothing invisible."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return " ".join((text if text.isprintable() else _INVISIBLE.sub("", text)).split())
+    text = unicodedata.normalize("NFC", text)
     return " ".join(_INVISIBLE.sub("", text).split())

@@ -4,31 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
+from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from monitor.model.legislature import ActionRow, BillKey
-from monitor.store.schema import Action, Bill, Watch
+from monitor.store.schema import Action, Bill, Source, Watch
 
 
 def find(session: Session, key: BillKey) -> Bill | None:
     return session.scalars(select(Bill).where(Bill.session == key.session, Bill.identifier == key.identifier)).first()
 
 
-def watched(session: Session, legislative_session: str | None = None) -> list[Bill]:
-    """Bills that an active watch names, of one session or of all."""
+def _watched() -> Select[Bill]:
+    """Bills that an active watch names."""
     ids = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
-    rows = select(Bill).where(Bill.id.in_(ids)).order_by(Bill.session, Bill.identifier)
+    return select(Bill).where(Bill.id.in_(ids)).order_by(Bill.session, Bill.identifier)
+
+
+def unasked(session: Session, legislative_session: str | None = None) -> list[Bill]:
+    """Watched bills that no good bulk file has been asked about yet, of one session or of all."""
+    rows = _watched().where(Bill.feed_asked_at.is_(None))
     return list(
         session.scalars(rows if legislative_session is None else rows.where(Bill.session == legislative_session))
     )
 
 
-def unasked(session: Session) -> list[Bill]:
-    """Watched bills that no good bulk file has been asked about yet."""
-    ids = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
-    return list(session.scalars(select(Bill).where(Bill.feed_asked_at.is_(None), Bill.id.in_(ids)).order_by(Bill.id)))
+def named(session: Session, legislative_session: str, identifiers: Collection[str]) -> list[Bill]:
+    """Those of a session's bills that are watched."""
+    names, rows = list(identifiers), _watched().where(Bill.session == legislative_session)
+    chunks = (names[start : start + 500] for start in range(0, len(names), 500))
+    return [bill for chunk in chunks for bill in session.scalars(rows.where(Bill.identifier.in_(chunk)))]
+
+
+class PageState(NamedTuple):
+    """What decides when a bill's status page is read next."""
+
+    bill_id: int
+    stage: str | None
+    in_feed: bool
+
+
+def states_of_pages(session: Session, source_ids: Collection[int]) -> dict[int, PageState]:
+    """For each source that is a bill's status page, how its bill stands."""
+    of = and_(Bill.session == Source.session, Bill.identifier == Source.identifier)
+    rows = select(Source.id, Bill.id, Bill.stage, Bill.in_feed).join(Bill, of).where(Source.id.in_(source_ids))
+    return {source: PageState(bill, stage, in_feed) for source, bill, stage, in_feed in session.execute(rows)}
+
+
+def note_page_read(session: Session, bill_ids: Collection[int], now: datetime) -> None:
+    """The status pages of these bills were read well."""
+    session.execute(update(Bill).where(Bill.id.in_(bill_ids)).values(page_read_at=now))
 
 
 def ledger(session: Session, bill_id: int) -> list[Action]:
@@ -87,7 +114,8 @@ def vanished(session: Session, before: datetime) -> list[Action]:
 
 def stage_read_before(session: Session, day: date) -> list[Bill]:
     """Watched bills whose stage has not been read for ``day`` yet."""
-    return [bill for bill in watched(session) if bill.first_read_at and (bill.stage_on is None or bill.stage_on < day)]
+    unread = or_(Bill.stage_on.is_(None), Bill.stage_on < day)
+    return list(session.scalars(_watched().where(Bill.first_read_at.is_not(None), unread)))
 
 
 def verified_at(bill: Bill, feed_read_at: datetime | None) -> datetime | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from monitor.model.legislature import BillKey
 from monitor.model.tracking import SourceKind
@@ -17,6 +17,13 @@ LEASE = timedelta(minutes=2)
 
 #: Read in this order: one feed request says which pages are worth a request of their own.
 _ORDER = list(SourceKind)
+
+
+#: What a quiet read may change of a source; by its id.
+_TOUCHED = (
+    *("id", "next_check_at", "claimed_by", "claimed_until", "etag", "last_modified", "conditional_passes"),
+    *("verdict", "error", "failures", "last_read_at", "last_good_at", "outage_since", "requests", "bytes_read"),
+)
 
 
 def by_slug(session: Session, slug: str) -> Source | None:
@@ -62,6 +69,18 @@ def held(session: Session, source_id: int, owner: str) -> Source | None:
     """The source, if ``owner`` still holds it: a worker that overslept its lease writes nothing."""
     row = session.get(Source, source_id, populate_existing=True, with_for_update=True)
     return row if row is not None and row.claimed_by == owner else None
+
+
+def held_ids(session: Session, ids: Collection[int], owner: str) -> set[int]:
+    """Which of these sources ``owner`` still holds."""
+    held = select(Source.id).where(Source.id.in_(ids), Source.claimed_by == owner)
+    return set(session.scalars(held.with_for_update()))
+
+
+def write(session: Session, rows: Sequence[Source]) -> None:
+    """Put sources that a quiet read has touched back at once, without mapping them anew."""
+    if rows:
+        session.execute(update(Source), [{name: getattr(row, name) for name in _TOUCHED} for row in rows])
 
 
 def release(source: Source, next_check_at: datetime) -> None:
@@ -122,6 +141,24 @@ def page_of(session: Session, key: BillKey) -> Source | None:
             Source.active,
         )
     ).first()
+
+
+def pages_of(session: Session, legislative_session: str, identifiers: Collection[str]) -> list[int]:
+    """The ids of the status pages of a session's bills."""
+    names = list(identifiers)
+    pages = select(Source.id).where(
+        Source.kind == SourceKind.BILL_PAGE, Source.session == legislative_session, Source.active
+    )
+    chunks = (names[start : start + 500] for start in range(0, len(names), 500))
+    return [page for chunk in chunks for page in session.scalars(pages.where(Source.identifier.in_(chunk)))]
+
+
+def first_watches(
+    session: Session, column: InstrumentedAttribute[int | None], ids: Collection[int | None]
+) -> dict[int | None, str]:
+    """The first active watch of each bill or source, whichever ``column`` names."""
+    rows = select(column, func.min(Watch.id)).where(column.in_([one for one in ids if one]), Watch.active)
+    return {row[0]: row[1] for row in session.execute(rows.group_by(column))}
 
 
 def watches_of_bill(session: Session, bill_id: int) -> list[Watch]:

@@ -98,7 +98,7 @@ def _for_newcomers(context: Context, source: Source) -> Bulk | None:
     with context.database.reading() as session:
         if source.session is None or source.snapshot_id is None:
             return None
-        if all(bill.session != source.session for bill in bills.unasked(session)):
+        if not bills.unasked(session, source.session):
             return None
         body = stored(session, source.snapshot_id)
     return Bulk(source.session, {}, _all(body), whole=True) if body is not None else None
@@ -175,14 +175,14 @@ def enter(session: Session, at: Pass, source: Source, captured: Captured) -> Rec
     if source.session not in (None, bulk.session):
         recorded.proposals += _new_session(session, at, source, snapshot, bulk.session)
     source.session = bulk.session
-    touched = [bill for bill in bills.watched(session, bulk.session) if _concerned(bulk, bill)]
+    touched = _concerned(session, bulk)
     known = bills.ledgers(session, [bill.id for bill in touched])
     for bill in touched:
         was, now = bulk.changed.get(bill.identifier, ([], []))
         bill.title = bulk.titles.get(bill.identifier) or bill.title
         recorded += _bill(session, at, source, snapshot, bill, bill_actions(was), bill_actions(now), known[bill.id])
     told = {change.bill_id for change in recorded.changes}
-    _read_pages_of(session, at, [bill for bill in touched if bill.id in told or not bulk.whole])
+    _read_pages_of(session, at, bulk.session, [one for one in touched if one.id in told or not bulk.whole])
     return recorded
 
 
@@ -210,13 +210,12 @@ def _new_session(session: Session, at: Pass, source: Source, snapshot: Snapshot 
     return [made] if made is not None else []
 
 
-def _concerned(bulk: Bulk, bill: Bill) -> bool:
-    return bill.feed_asked_at is None or (bill.identifier in bulk.changed and not _asked_already(bulk, bill))
-
-
-def _asked_already(bulk: Bulk, bill: Bill) -> bool:
-    """An unchanged file read again for newcomers has nothing to say about the others."""
-    return bulk.whole and not bulk.titles and bill.feed_asked_at is not None
+def _concerned(session: Session, bulk: Bulk) -> list[Bill]:
+    """Bills never asked about, and those that differ; an unchanged file has nothing to say about the others."""
+    new = {bill.id: bill for bill in bills.unasked(session, bulk.session)}
+    differing = bulk.changed if bulk.titles else ()
+    known = {bill.id: bill for bill in bills.named(session, bulk.session, differing)}
+    return sorted({**new, **known}.values(), key=lambda bill: bill.identifier)
 
 
 def _bill(
@@ -273,10 +272,10 @@ def _quarantine(
     return [made] if made is not None else []
 
 
-def _read_pages_of(session: Session, at: Pass, changed: Sequence[Bill]) -> None:
+def _read_pages_of(session: Session, at: Pass, name: str, changed: Sequence[Bill]) -> None:
     """The status page is richer, and soonest to say whether a row that went is really gone: read it."""
-    pages = [sources.page_of(session, bill.key) for bill in changed]
-    sources.make_due(session, [page.id for page in pages if page is not None], at.began)
+    pages = sources.pages_of(session, name, [bill.identifier for bill in changed])
+    sources.make_due(session, pages, at.began)
 
 
 def fail(context: Context, session: Session, at: Pass, source: Source, captured: Captured) -> list[Proposal]:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from monitor.config.board import Watch
 from monitor.fetch import Fetcher
 from monitor.model.tracking import SourceKind, Verdict
 from monitor.store import sources
@@ -24,9 +26,9 @@ from monitor.workflow.context import Context
 from monitor.workflow.fetching import open_fetcher, store_hosts
 from monitor.workflow.killpoints import killpoint
 from monitor.workflow.reading import Reading
-from monitor.workflow.record import Pass, Recorded
-from monitor.workflow.report import CheckReport, change_as_json, still_pending, tally
-from monitor.workflow.settle import settle, settle_bulk
+from monitor.workflow.record import Pass
+from monitor.workflow.report import CheckReport, changes_as_json, still_pending, tally
+from monitor.workflow.settle import is_quiet, settle, settle_bulk, settle_quiet
 from monitor.workflow.upkeep import upkeep
 
 log = structlog.get_logger()
@@ -158,10 +160,12 @@ def _waiting(context: Context, errand: Errand, kinds: Collection[SourceKind]) ->
 
 
 def _pass(context: Context, errand: Errand) -> Pass:
-    terms = {watch.id: watch for watch in context.config.watches()}
+    @cache
+    def terms() -> dict[str, Watch]:
+        return {watch.id: watch for watch in context.config.watches()}
 
     def concerns(watch_id: str, title: str) -> bool:
-        return watch_id not in terms or terms[watch_id].concerns(title)
+        return watch_id not in terms() or terms()[watch_id].concerns(title)
 
     # A clock set back must not make what was just read due again.
     now = max(context.now(), errand.began)
@@ -169,41 +173,48 @@ def _pass(context: Context, errand: Errand) -> Pass:
 
 
 def _record(context: Context, errand: Errand, captures: Sequence[Capture], report: CheckReport) -> None:
-    """T2. Reads that differ get a transaction each; the quiet ones share one."""
-    quiet = [one for one in captures if one.reading is not None and not one.reading.changed and one.reading.is_good]
-    _write(context, errand, quiet, report)
+    """T2. The quiet reads share one transaction; the others get one each."""
+    _write_quiet(context, errand, [one for one in captures if is_quiet(one)], report)
     for one in captures:
-        if not any(one is other for other in quiet):
+        if not is_quiet(one):
             _write_alone(context, errand, one, report)
+
+
+def _write_quiet(context: Context, errand: Errand, captures: Sequence[Capture], report: CheckReport) -> None:
+    if not captures:
+        return
+    at = _pass(context, errand)
+    with context.database.transaction() as session:
+        count = settle_quiet(context, session, at, captures)
+        killpoint("before_record_commit")
+    killpoint("after_record_commit")
+    report.checked += count
+    report.unchanged += count
 
 
 def _write_alone(context: Context, errand: Errand, one: Capture, report: CheckReport) -> None:
     """A page that no code of ours can digest spoils its own read only, and a person hears of it."""
     try:
-        _write(context, errand, [one], report)
+        _write(context, errand, one, report)
     except DBAPIError:
         raise
     except Exception as error:
         log.exception("record_failed", source=one.source.slug)
         bad = Capture(one.source, one.page, Reading(Verdict.LAYOUT_CHANGED, _our_fault(error)))
-        _write(context, errand, [bad], report)
+        _write(context, errand, bad, report)
 
 
-def _write(context: Context, errand: Errand, captures: Sequence[Capture], report: CheckReport) -> None:
-    if not captures:
-        return
+def _write(context: Context, errand: Errand, one: Capture, report: CheckReport) -> None:
     at = _pass(context, errand)
-    done: list[tuple[str, Recorded]] = []
     with context.database.transaction() as session:
-        for one in captures:
-            source = sources.held(session, one.source.id, context.owner)
-            if source is not None:
-                done.append(settle(context, session, at, source, one))
+        source = sources.held(session, one.source.id, context.owner)
+        if source is None:
+            return
+        outcome, recorded = settle(context, session, at, source, one)
         killpoint("before_record_commit")
     killpoint("after_record_commit")
     with context.database.reading() as session:
-        for outcome, recorded in done:
-            tally(session, report, outcome, recorded)
+        tally(session, report, outcome, recorded)
 
 
 def _read_bulk(context: Context, fetcher: Fetcher, errand: Errand, source: Source, report: CheckReport) -> None:
@@ -242,7 +253,7 @@ def _finish(context: Context, fetcher: Fetcher, errand: Errand, report: CheckRep
         sources.release_all(session, context.owner)
         recorded = upkeep(session, at, context.config)
         session.flush()
-        report.changes += [change_as_json(session, change) for change in recorded.changes]
+        report.changes += changes_as_json(session, recorded.changes)
         report.proposals += [proposal.id for proposal in recorded.proposals]
         report.proposals = still_pending(session, report.proposals)
         notices.outages(session, context.config, at.now)

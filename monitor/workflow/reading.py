@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from monitor.diff import lost_most
-from monitor.extract.base import ExtractError
+from monitor.extract.base import ExtractError, Extractor
 from monitor.extract.registry import EXTRACTORS
 from monitor.model.legislature import Bill, BillKey, Record
 from monitor.model.tracking import Page, SourceKind, Verdict
@@ -49,15 +49,20 @@ class Reading:
 
 
 def same_at_a_glance(kind: SourceKind, page: Page, baseline: Baseline) -> Reading | None:
-    """The cheap answer that settles most passes: same bytes, or same significant text."""
-    if baseline.sha256 is not None and sha256(page.body) == baseline.sha256:
-        return Reading(Verdict.OK, fingerprint=baseline.fingerprint)
-    extractor = EXTRACTORS[kind]
-    if baseline.fingerprint is None or baseline.extractor_version != extractor.version:
-        return None
-    if extractor.fingerprint(page.body) == baseline.fingerprint:
+    """The cheap answer that settles most passes: same significant text, or same bytes."""
+    if _same_text(EXTRACTORS[kind], page.body, baseline) or _same_bytes(page.body, baseline):
         return Reading(Verdict.OK, fingerprint=baseline.fingerprint)
     return None
+
+
+def _same_text(extractor: Extractor, body: bytes, baseline: Baseline) -> bool:
+    if baseline.fingerprint is None or baseline.extractor_version != extractor.version:
+        return False
+    return extractor.fingerprint(body) == baseline.fingerprint
+
+
+def _same_bytes(body: bytes, baseline: Baseline) -> bool:
+    return baseline.sha256 is not None and sha256(body) == baseline.sha256
 
 
 def read(kind: SourceKind, page: Page, url: str, bill: BillKey | None) -> Reading:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from monitor.diff import ActionDiff, diff_actions, diff_acts, diff_documents, diff_entries
 from monitor.extract.registry import EXTRACTORS
 from monitor.interpret import status as interpret
-from monitor.interpret.actions import classify
+from monitor.interpret.actions import UNCLASSIFIED, classify
 from monitor.interpret.stage import read_stage
 from monitor.model import legislature
 from monitor.model.legislature import ActionRow, ActList, DocumentList, Feed, Record, Stage, StageReading
@@ -112,12 +112,9 @@ def bill_read(
     bill.first_read_at = bill.first_read_at or at.now
     diff = diff_actions(was, rows, meaning) if is_news else _since_first_sight(bill, at, rows)
     result = reconcile(known, rows, diff, channel, source=source, snapshot=snapshot, bill_id=bill.id, now=at.now)
-    session.add_all([*result.added, *result.quiet])
-    session.flush()
     url = snapshot.url if snapshot is not None else source.url
     changes = _action_changes(at, source, snapshot, bill, result, url)
-    session.add_all(changes)
-    session.flush()
+    session.add_all([*result.added, *result.quiet, *changes])
     stage_before = stage_of(bill)
     if not (changes or result.quiet) and stage_before is not None:
         return Recorded([], [])  # the calendar's pass has not read today's stage yet, and must still see it move
@@ -209,6 +206,9 @@ def _propose(
     history = [(ActionRow(one.date, one.description), classify(one.description)) for one in result.order]
     new = [index for index, action in enumerate(result.order) if any(action is one for one in result.added)]
     events = interpret.events(bill.key, before, now, history, new)
+    if not events and all(change.phrase != UNCLASSIFIED for change in changes):
+        return []
+    session.flush()  # evidence points to changes by their ids
     evidence = [
         proposals.evidence_of(session, change, *_stages(before, now)) for change in _proof(events, result, changes)
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from monitor.store import sources
 from monitor.store.schema import Bill, ChangeRow, Proposal, Source, Watch
 from monitor.workflow.record import Recorded
 
@@ -37,16 +38,23 @@ def tally(session: Session, report: CheckReport, outcome: str, recorded: Recorde
         return
     report.checked += 1
     setattr(report, outcome, getattr(report, outcome) + 1)
-    report.changes += [change_as_json(session, change) for change in recorded.changes]
+    report.changes += changes_as_json(session, recorded.changes)
     report.proposals += [proposal.id for proposal in recorded.proposals]
 
 
-def change_as_json(session: Session, change: ChangeRow) -> dict[str, Any]:
-    """One change; ``watch`` is the first of the watches it concerns."""
+def changes_as_json(session: Session, changes: Sequence[ChangeRow]) -> list[dict[str, Any]]:
+    """Changes in the report's words; ``watch`` is the first of the watches a change concerns."""
+    of_bill = sources.first_watches(session, Watch.bill_id, {change.bill_id for change in changes})
+    of_source = sources.first_watches(session, Watch.source_id, {change.source_id for change in changes})
+    return [
+        _one(session, change, (of_bill if change.bill_id else of_source).get(change.bill_id or change.source_id))
+        for change in changes
+    ]
+
+
+def _one(session: Session, change: ChangeRow, watch: str | None) -> dict[str, Any]:
     source = session.get(Source, change.source_id) if change.source_id else None
     bill = session.get(Bill, change.bill_id) if change.bill_id else None
-    watched = Watch.bill_id == bill.id if bill is not None else Watch.source_id == change.source_id
-    watch = session.scalars(select(Watch.id).where(watched, Watch.active).order_by(Watch.id)).first()
     return {
         "watch": watch,
         "source": source.slug if source else None,
