@@ -31,9 +31,6 @@ from monitor.store.schema import Delivery, Issue, Notice, Subscription
 #: Long enough for the slowest message, short enough that a dead worker delays nobody much.
 LEASE = timedelta(minutes=2)
 
-#: Any number no other lock of this database has.
-_CLAIM_LOCK = 7132_2025
-
 _DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment]  # declared as a wider type
 
 
@@ -111,12 +108,6 @@ def last_over(session: Session, recipient: str, but: Collection[str]) -> str | N
 
 #: Not yet sent, nor given up.
 _OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
-
-
-def one_claimer(session: Session) -> None:
-    """Let one process claim at a time, so that no message is split between two. SQLite's writers are alone anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK)))
 
 
 def due(session: Session, channel: str, now: datetime, limit: int, unreachable: Collection[str] = ()) -> list[Delivery]:

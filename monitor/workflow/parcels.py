@@ -72,7 +72,6 @@ class Packer:
         """T1: take the next messages that are due, cancelling on the way what nobody wants any more."""
         now = self._context.now()
         with self._context.database.transaction() as session:
-            outbox.one_claimer(session)
             parcels: list[Parcel] = []
             while not parcels:
                 leads = outbox.due(session, channel, now, BATCH, self._unreachable)
