@@ -96,7 +96,7 @@ def history(
     if as_json_:
         as_json(moves)
         return
-    rows = [(move["at"][:10], _labels(move), move["reason"], move["decided_by"]) for move in moves]
+    rows = [(_eastern_day(move["at"]), _labels(move), move["reason"], move["decided_by"]) for move in moves]
     table(("date", "status", "reason", "approved by"), rows, "Nothing has been published for this issue yet.")
 
 
@@ -106,6 +106,14 @@ def _labels(move: dict[str, Any]) -> str:
 
     before, after = Status(move["from_status"]).label, Status(move["to_status"]).label
     return f"{before} → {after}" if before != after else f"stays {after}"
+
+
+def _eastern_day(moment: str) -> str:
+    from datetime import datetime
+
+    from monitor.workflow.context import EASTERN
+
+    return datetime.fromisoformat(moment).astimezone(EASTERN).date().isoformat()
 
 
 def _move(transition: Transition) -> dict[str, Any]:

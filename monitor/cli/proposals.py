@@ -32,7 +32,7 @@ def list_(
     now: NowOption = None,
     as_json_: JsonOption = False,
 ) -> None:
-    """List proposals, newest first."""
+    """List proposals: a new status first, then what a person must look at, then texts."""
     from monitor.model.tracking import ProposalState
     from monitor.store import proposals
 
@@ -45,7 +45,7 @@ def list_(
         else:
             columns = ("id", "kind", "issue", "from → to", "reason")
             empty = "Nothing waits." if state == "pending" else "There are none."
-            table(columns, [_row(proposal) for proposal in found], empty)
+            table(columns, [_row(proposal) for proposal in sorted(found, key=_weight)], empty)
 
 
 def _as_json(proposal: Proposal) -> dict[str, Any]:
@@ -71,6 +71,11 @@ def _as_json(proposal: Proposal) -> dict[str, Any]:
             for one in proposal.evidence
         ],
     }
+
+
+def _weight(proposal: Proposal) -> tuple[int, int]:
+    """A status first, then what a person must look at, then texts; the oldest first."""
+    return ("status", "review", "narrative").index(proposal.kind), proposal.id
 
 
 def _row(proposal: Proposal) -> tuple[object, ...]:

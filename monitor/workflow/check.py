@@ -64,7 +64,18 @@ def check(
         finally:
             report.requests = fetcher.requests
             _finish(context, fetcher, errand, report)
+            _log(context, errand, report)
     return report
+
+
+def _log(context: Context, errand: Errand, report: CheckReport) -> None:
+    """One line for every pass that asked anybody anything: a quiet journal would look like a dead service."""
+    if report.checked:
+        counts = {name: value for name, value in report.as_json().items() if isinstance(value, int)}
+        seconds = (context.now() - errand.began).total_seconds()
+        log.info(
+            "pass", **counts, changes=len(report.changes), proposals=len(report.proposals), seconds=round(seconds, 1)
+        )
 
 
 @contextmanager

@@ -129,6 +129,7 @@ def _settle_bad(
         good(context, session, at, source)
         return "unchanged", Recorded([], [])
     record.failed(source, reading.verdict, reading.message, at.now)
+    log.warning("page_refused", source=source.slug, verdict=reading.verdict, error=reading.message, url=source.url)
     made = quarantine.keep(context.config, session, at, source, capture.page, reading)
     sources.release(source, at.now + cadence.retry(source.failures, random.Random()))
     return "failed", Recorded([], made)
@@ -161,5 +162,5 @@ def _settle_error(context: Context, session: Session, at: Pass, source: Source, 
     _without_feed(context, session, at, source)
     wait = at.now + cadence.retry(source.failures, random.Random())
     sources.release(source, cadence.next_read(wait, error.retry_at))
-    log.warning("source_failed", source=source.slug, verdict=error.verdict, error=str(error))
+    log.warning("source_failed", source=source.slug, verdict=error.verdict, error=str(error), url=source.url)
     return "blocked" if error.verdict is Verdict.BLOCKED else "failed"

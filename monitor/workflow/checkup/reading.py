@@ -54,6 +54,7 @@ def failing(patient: Patient) -> Iterator[Finding]:
             )
         )
         dead = [host for host in hosts.load(session) if host.outage_since is not None]
+        active = list(session.scalars(select(Source).where(Source.active)))
     for host in dead:
         said = f"{host.host} has not answered since {_when(host.outage_since)}: {host.last_error}"
         yield bad("hosts", said, "Wait if the site is down; else check name, network and TLS of this machine.")
@@ -62,8 +63,16 @@ def failing(patient: Patient) -> Iterator[Finding]:
         yield warn("sources", said, f"Open it: {source.url}")
     if len(down) > _NAMED:
         yield warn("sources", f"and {len(down) - _NAMED} more fail", "See: monitor board --json")
-    if not down and not dead:
-        yield good("sources", "all are being read")
+    never = [source for source in active if source.last_good_at is None]
+    if active and len(never) == len(active):
+        yield bad(
+            "sources", f"none of {len(active)} has ever been read well", "Run: monitor check, and see what it says."
+        )
+    elif never:
+        named = ", ".join(source.slug for source in never[:5])
+        yield warn("sources", f"{len(never)} of {len(active)} were never read well: {named}", "Run: monitor check")
+    elif not down and not dead:
+        yield good("sources", f"all {len(active)} are being read")
 
 
 def quiet(patient: Patient) -> Iterator[Finding]:
