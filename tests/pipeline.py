@@ -134,11 +134,12 @@ class World:
     def configure(self, issues: Sequence[Json], **settings: Any) -> None:
         """Write config.yaml anew, with ``settings`` over the former ones; ``sync`` makes the tables follow."""
         self._settings.update(settings)
+        site = {"base_url": self.replica.base_url, "ftp_url": self._ftp_url()}
         whole = {
             "organization": ORGANIZATION,
             "database": self.database_url,
-            "sources": {**self._channels, "cga": {"base_url": self.replica.base_url, "ftp_url": self._ftp_url()}},
             **self._settings,
+            "sources": {**self._channels, "cga": site, **self._settings.get("sources", {})},
             "topics": [{"id": "topic", "name": "The topic", "issues": list(issues)}],
         }
         if "mail" not in whole:
