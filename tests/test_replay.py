@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -48,7 +49,7 @@ def told(world: World) -> Counter[Told]:
         rows = session.execute(select(ChangeRow, Bill.identifier).join(Bill, Bill.id == ChangeRow.bill_id)).all()
     assert {change.kind for change, _ in rows} <= {"action"}
     return Counter(
-        (change.first_seen_at.astimezone(EASTERN).date(), bill, change.on, classify(change.quote).identity)
+        (change.first_seen_at.astimezone(EASTERN).date(), bill, change.on or date.min, classify(change.quote).identity)
         for change, bill in rows
     )
 
@@ -180,7 +181,7 @@ def test_policing_bills_on_every_day_of_the_year(tmp_path: Path, feed: bool, pag
     """Days with news read everything, as the command does; on the others the service reads what it finds due."""
     facts = with_last_year(Facts.bundled())
     site = {"lag": True, "feed_lag_days": lag_days, "seed": 7}
-    channels = {"feed": feed, "page": page, "acts": page}
+    channels: dict[str, Any] = {"feed": feed, "page": page, "acts": page}
     with World(tmp_path, whole_session(facts), facts=facts, replica=site, **channels) as world:
         begin(world)
         news = set(world.replica.facts.days())

@@ -200,7 +200,8 @@ def test_page_that_flaps_between_two_versions_is_told_once(tmp_path: Path, feed:
         new = world.replica.facts.bills[BILL].rows
         for turn in range(12):
             world.at(date(2025, 4, 18) + timedelta(days=turn))
-            world.replica.edit(BILL, lambda _, turn=turn: new if turn % 2 == 0 else new[:-1])
+            shown = new if turn % 2 == 0 else new[:-1]
+            world.replica.edit(BILL, lambda _, shown=shown: shown)  # type: ignore[misc]
             world.check()
         assert [change.on for change in world.changes()] == [row.on for row in ROWS]
         assert {change.kind for change in world.changes()} == {"action"}
@@ -263,7 +264,7 @@ def test_rows_of_a_day_in_another_order_in_each_channel(tmp_path: Path) -> None:
         turned = faults.changed(turn_around(b"2025-04-02"), "another order")
         world.replica.misbehave("/ftp/pub/data/bill_history.csv", turned)
         read_until(world, date(2025, 4, 9))
-        assert sorted(change.on for change in world.changes()) == [row.on for row in ROWS[:8]]
+        assert sorted(change.on or date.min for change in world.changes()) == [row.on for row in ROWS[:8]]
         assert world.bill(BILL).stage == "passed_both"
 
 
