@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import structlog
 
 # pytest finds its hooks and fixtures by name in this module.
 from tests.accepting import expectation, pytest_addoption, pytest_configure
@@ -16,13 +16,6 @@ from tests.accepting import expectation, pytest_addoption, pytest_configure
 __all__ = ["expectation", "pytest_addoption", "pytest_configure"]
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(autouse=True)
-def _logs_of_its_own() -> Iterator[None]:
-    """A command that is called in this process sets up logging to a stderr that is gone after the test."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -38,9 +31,9 @@ def _postgres_url() -> str | None:
     return os.environ.get("MONITOR_TEST_POSTGRES")
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A schema of its own in the test database, gone afterwards."""
+@contextmanager
+def postgres_schema() -> Iterator[str]:
+    """A schema of its own in the test database, gone afterwards; skips without one."""
     base = _postgres_url()
     if base is None:
         pytest.skip("needs MONITOR_TEST_POSTGRES, e.g. postgresql+psycopg://postgres@127.0.0.1:5432/test")
@@ -50,9 +43,18 @@ def postgres_url() -> Iterator[str]:
     plain = base.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(f'CREATE SCHEMA "{schema}"')
-    yield f"{base}?options=-csearch_path%3D{schema}"
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+    try:
+        yield f"{base}?options=-csearch_path%3D{schema}"
+    finally:
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A schema of its own in the test database, gone afterwards."""
+    with postgres_schema() as url:
+        yield url
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,24 +125,22 @@ def _count_passes() -> Counter[str]:
 
 
 def _import_everything() -> None:
-    from importlib import import_module
+    import monitor
 
+    for module in walk_packages(monitor.__path__, "monitor."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     for name in (
         "apprise",
         "psycopg",
-        "monitor.cli.app",
-        "monitor.schedule",
-        "monitor.workflow.check",
-        "monitor.workflow.deliver",
-        "monitor.workflow.prune",
-        "monitor.workflow.review",
-        "monitor.workflow.subscribe",
-        "monitor.workflow.sync",
-        "monitor.notify.slack",
+        "rich.progress",
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite.pysqlite",
     ):
         import_module(name)
+    import_module("sqlalchemy.orm").configure_mappers()
+    import_module("soupsieve").compile("p > a")  # its patterns
+    import_module("monitor.store.migrations").head()  # the versions
 
 
 def _become(request: dict[str, Any], passes: Counter[str]) -> NoReturn:

@@ -22,6 +22,16 @@ class InUseError(Exception):
     """Another process is noting its messages there."""
 
 
+def peek(path: Path) -> list[str]:
+    """What whoever holds the slips has noted so far."""
+    return _keys(path.read_bytes()[: SLOTS * _LENGTH])
+
+
+def _keys(held: bytes) -> list[str]:
+    slots = (held[start : start + _LENGTH] for start in range(0, len(held), _LENGTH))
+    return [slot.decode("ascii", "replace") for slot in slots if slot.strip(b"\0")]
+
+
 class Slips:
     """A file of its own size from the beginning, so that a note syncs one block and nothing about the file.
 
@@ -53,9 +63,7 @@ class Slips:
 
     def found(self) -> list[str]:
         """The keys a crash has left here."""
-        held = os.pread(self._file, SLOTS * _LENGTH, 0)
-        slots = (held[start : start + _LENGTH] for start in range(0, len(held), _LENGTH))
-        return [slot.decode("ascii", "replace") for slot in slots if slot.strip(b"\0")]
+        return _keys(os.pread(self._file, SLOTS * _LENGTH, 0))
 
     def note(self, key: str) -> None:
         """Returns once it is on disk. At most ``SLOTS`` until the next ``clear``."""

@@ -212,7 +212,7 @@ class _Pass:
             elif outcome.kind is OutcomeKind.SENT and parcel.channel in self._troubled:
                 notices.channel_back(session, config, parcel.channel, now)
                 del self._troubled[parcel.channel]
-            if outcome.kind is OutcomeKind.PERMANENT:
+            if held and outcome.kind is OutcomeKind.PERMANENT:
                 outbox.break_subscription(session, parcel.delivery_ids, outcome.detail, now)
             if held and values["state"] == DeliveryState.DEAD:
                 self._tell_of_death(session, parcel, outcome, now)

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from monitor.store import outbox
-from monitor.store.slips import InUseError, Slips
+from monitor.store.slips import InUseError, Slips, peek
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
 
@@ -33,6 +33,7 @@ class Marks:
         if self._slips is None:
             return False
         self._slips.note(key)
+        killpoint("after_note")
         self._noted.append((key, values))
         return True
 
@@ -53,23 +54,29 @@ class Marks:
 def opened(context: Context) -> Iterator[Marks]:
     """Marks for one pass, after the database has been told what a crash left on the slips."""
     file = context.database.file
+    path = file.with_name(f"{file.name}-sent") if file is not None else None
     try:
-        slips = Slips(file.with_name(f"{file.name}-sent")) if file is not None else None
+        slips = Slips(path) if path is not None else None
     except InUseError:
         slips = None
     try:
+        if path is not None:
+            # Of another process too: it may be suspended, and what it has sent must not be sent again.
+            _enter_found(context, slips.found() if slips is not None else peek(path))
         if slips is not None:
-            _recover(context, slips)
+            slips.clear()
         yield Marks(context, slips)
     finally:
         if slips is not None:
             slips.close()
 
 
-def _recover(context: Context, slips: Slips) -> None:
-    found = slips.found()
-    if found:
-        with context.database.transaction() as session:
-            count = outbox.mark_taken(session, found, context.now())
+def _enter_found(context: Context, found: list[str]) -> None:
+    if not found:
+        return
+    with context.database.transaction() as session:
+        count = outbox.mark_taken(session, found, context.now())
+        killpoint("before_recover_commit")
+    killpoint("after_recover_commit")
+    if count:
         log.info("taken_before_a_crash", messages=count)
-        slips.clear()
