@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 # pytest finds its hooks and fixtures by name in this module.
 from tests.accepting import expectation, pytest_addoption, pytest_configure
@@ -16,6 +17,13 @@ from tests.accepting import expectation, pytest_addoption, pytest_configure
 __all__ = ["expectation", "pytest_addoption", "pytest_configure"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_its_own() -> Iterator[None]:
+    """A command that is called in this process sets up logging to a stderr that is gone after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

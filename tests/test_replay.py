@@ -157,7 +157,7 @@ def test_traps_and_every_eighth_bill_by_their_pages(
 ) -> None:
     facts = session_of_2025(shared_cga / "data" / "session-2025.jsonl.gz")
     watches = [watch(str(bill.key), effect="some_progress") for bill in chosen(facts, traps(shared_cga), part, 2)]
-    site = {"lag": True, "feed_lag_days": lag_days}
+    site = {"lag": True, "feed_lag_days": lag_days, "odd_pages": False}
     with World(tmp_path, [issue("everything", *watches)], facts=facts, feed=feed, replica=site) as world:
         begin(world)
         bills = of_world(world)
