@@ -91,7 +91,6 @@ def upgrade() -> None:
         sa.Column("outage_told_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("requests", sa.Integer(), nullable=False),
         sa.Column("bytes_read", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["snapshot_id"], ["snapshots.id"], name=op.f("fk_sources_snapshot_id"), use_alter=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("slug", name=op.f("uq_sources_slug")),
     )

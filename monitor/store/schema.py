@@ -66,7 +66,8 @@ class Source(Base):
     claimed_by: Mapped[str | None] = mapped_column(String(80))
     claimed_until: Mapped[datetime | None]
 
-    snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshots.id", use_alter=True))
+    #: The baseline. No foreign key: a snapshot already points to its source, and two tables must not wait on each other.
+    snapshot_id: Mapped[int | None]
     sha256: Mapped[str | None] = mapped_column(String(64))
     fingerprint: Mapped[str | None] = mapped_column(String(64))
     accepted_fingerprint: Mapped[str | None] = mapped_column(String(64))
