@@ -38,6 +38,10 @@ _TABLE = re.compile(r"<table\b", re.IGNORECASE)
 _TABLE_END = re.compile("</table", re.IGNORECASE)
 _HISTORY_HEADING = re.compile(r"Bill(?:\s|\xa0|&nbsp;?)+History", re.IGNORECASE)
 _STATUS = re.compile(r"^\s*status\s+of\s+bills\s*$", re.IGNORECASE)
+_HISTORY_SUMMARY = re.compile(r"^\s*bill\s+history\s*$", re.IGNORECASE)
+_CENTERED = re.compile(r"(?<!\S)text-center(?!\S)")
+_OLD_HEADING = re.compile(r"(?<!\S)CGASubHeader(?!\S)")
+_OLD_DOCUMENTS = re.compile(r"^CGABillText$")
 _NO_TITLE = re.compile("Bill History|Co-sponsors", re.IGNORECASE)
 _ABSENT = re.compile(r"not\s+found\s+in\s+(?:the\s+)?database", re.IGNORECASE)
 _SITE_DOCUMENT = re.compile(r"/\d{4}/(?:TOB|FC|FN|BA|ACT|AMD)/", re.IGNORECASE)
@@ -122,7 +126,7 @@ def _bill(soup: BeautifulSoup, *, text: str, asked: _Asked, url: str) -> Bill:
 
 
 def _heading(soup: BeautifulSoup, url: str) -> Tag:
-    headings = soup.select("h3.text-center, div.CGASubHeader")
+    headings = [*page.marked(soup, "h3", "class", _CENTERED), *page.marked(soup, "div", "class", _OLD_HEADING)]
     named = (node for node in headings if _NUMBER.search(page.text_of(node)))
     return pick(named, what="heading with a bill number", where=url, expect=1)[0]
 
@@ -156,13 +160,16 @@ def _title(heading: Tag, url: str) -> str:
 
 def _purpose(heading: Tag) -> str:
     """The paragraph between title and introducers; some bills state none."""
-    paragraphs = (node for node in _preamble(heading) if "text-justify" in page.attribute(node, "class"))
+    paragraphs = (
+        node for node in _preamble(heading) if node.name == "p" and "text-justify" in page.attribute(node, "class")
+    )
     return next(map(page.text_of, paragraphs), "")
 
 
 def _preamble(heading: Tag) -> Iterator[Tag]:
     """What stands between the bill's number and the first table."""
-    return takewhile(lambda node: node.name != "table", heading.find_all_next(["p", "h5", "table"]))
+    tags = (node for node in heading.next_elements if isinstance(node, Tag))
+    return takewhile(lambda node: node.name != "table", tags)
 
 
 def _sponsors(heading: Tag) -> tuple[str, ...]:
@@ -180,7 +187,7 @@ def _sponsors(heading: Tag) -> tuple[str, ...]:
 
 
 def _documents(soup: BeautifulSoup, url: str) -> tuple[Document, ...]:
-    tables = [*soup.find_all("table", summary=_STATUS), *soup.find_all("table", id="CGABillText")]
+    tables = [*page.marked(soup, "table", "summary", _STATUS), *page.marked(soup, "table", "id", _OLD_DOCUMENTS)]
     documents = tuple(document for table in tables for document in _section(table, url))
     if not documents and any(_SITE_DOCUMENT.search(page.attribute(a, "href")) for a in soup.find_all("a", href=True)):
         raise ExtractError(Verdict.LAYOUT_CHANGED, f"expected the documents in tables 'Status of bills', on {url}")
@@ -211,7 +218,7 @@ def _actions(soup: BeautifulSoup, text: str, url: str) -> tuple[ActionRow, ...]:
 
 
 def _history_table(soup: BeautifulSoup, url: str) -> Tag:
-    tables = list(soup.find_all("table", summary=re.compile(r"^\s*bill\s+history\s*$", re.IGNORECASE)))
+    tables = page.marked(soup, "table", "summary", _HISTORY_SUMMARY)
     if not tables and soup.find(class_="CGASubHeader"):
         tables = [table for table in soup.find_all("table") if _is_old_history(table)]
     return pick(tables, what="table 'Bill history'", where=url, expect=1)[0]

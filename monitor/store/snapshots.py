@@ -8,7 +8,7 @@ from typing import Any
 
 import zstandard
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, undefer
 
 from monitor.model.tracking import Page, Verdict
 from monitor.store.schema import Action, ChangeRow, Evidence, Snapshot, Source
@@ -69,6 +69,7 @@ def _base_for(session: Session, source_id: int) -> tuple[Snapshot | None, bytes 
         select(Snapshot)
         .where(Snapshot.source_id == source_id, Snapshot.base_id.is_(None), Snapshot.verdict == Verdict.OK)
         .order_by(Snapshot.id.desc())
+        .options(undefer(Snapshot.body))
     )
     base = session.scalars(newest_whole.limit(1)).first()
     try:

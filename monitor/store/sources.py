@@ -157,7 +157,10 @@ def first_watches(
     session: Session, column: InstrumentedAttribute[int | None], ids: Collection[int | None]
 ) -> dict[int | None, str]:
     """The first active watch of each bill or source, whichever ``column`` names."""
-    rows = select(column, func.min(Watch.id)).where(column.in_([one for one in ids if one]), Watch.active)
+    named = [one for one in ids if one]
+    if not named:
+        return {}
+    rows = select(column, func.min(Watch.id)).where(column.in_(named), Watch.active)
     return {row[0]: row[1] for row in session.execute(rows.group_by(column))}
 
 

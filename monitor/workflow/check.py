@@ -27,7 +27,7 @@ from monitor.workflow.fetching import open_fetcher, store_hosts
 from monitor.workflow.killpoints import killpoint
 from monitor.workflow.reading import Reading
 from monitor.workflow.record import Pass
-from monitor.workflow.report import CheckReport, changes_as_json, still_pending, tally
+from monitor.workflow.report import CheckReport, changes_as_json, entry_of, still_pending
 from monitor.workflow.settle import is_quiet, settle, settle_bulk, settle_quiet
 from monitor.workflow.upkeep import upkeep
 
@@ -199,8 +199,7 @@ def _write_quiet(context: Context, errand: Errand, captures: Sequence[Capture], 
         count = settle_quiet(context, session, at, captures)
         killpoint("before_record_commit")
     killpoint("after_record_commit")
-    report.checked += count
-    report.unchanged += count
+    report.add("unchanged", count=count)
 
 
 def _write_alone(context: Context, errand: Errand, one: Capture, report: CheckReport) -> None:
@@ -222,10 +221,10 @@ def _write(context: Context, errand: Errand, one: Capture, report: CheckReport) 
         if source is None:
             return
         outcome, recorded = settle(context, session, at, source, one)
+        entry = entry_of(session, recorded)
         killpoint("before_record_commit")
     killpoint("after_record_commit")
-    with context.database.reading() as session:
-        tally(session, report, outcome, recorded)
+    report.add(outcome, entry)
 
 
 def _read_bulk(context: Context, fetcher: Fetcher, errand: Errand, source: Source, report: CheckReport) -> None:
@@ -250,10 +249,10 @@ def _write_bulk(context: Context, errand: Errand, source: Source, captured: bulk
         if held is None:
             return
         outcome, recorded = settle_bulk(context, session, at, held, captured)
+        entry = entry_of(session, recorded)
         killpoint("before_record_commit")
     killpoint("after_record_commit")
-    with context.database.reading() as session:
-        tally(session, report, outcome, recorded)
+    report.add(outcome, entry)
 
 
 def _finish(context: Context, fetcher: Fetcher, errand: Errand, report: CheckReport) -> None:

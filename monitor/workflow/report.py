@@ -31,21 +31,34 @@ class CheckReport:
         """The stable form other tools read."""
         return {name: getattr(self, name) for name in CheckReport.__slots__}
 
+    def add(self, outcome: str, entry: Entry | None = None, *, count: int = 1) -> None:
+        """Count an outcome and take over what it brought, once that is committed."""
+        if outcome == "postponed":
+            return
+        self.checked += count
+        setattr(self, outcome, getattr(self, outcome) + count)
+        if entry is not None:
+            self.changes += entry.changes
+            self.proposals += entry.proposals
 
-def tally(session: Session, report: CheckReport, outcome: str, recorded: Recorded) -> None:
-    """Count one outcome and put its changes into the report's words."""
-    if outcome == "postponed":
-        return
-    report.checked += 1
-    setattr(report, outcome, getattr(report, outcome) + 1)
-    report.changes += changes_as_json(session, recorded.changes)
-    report.proposals += [proposal.id for proposal in recorded.proposals]
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was recorded, in the report's words."""
+
+    changes: list[dict[str, Any]]
+    proposals: list[int]
+
+
+def entry_of(session: Session, recorded: Recorded) -> Entry:
+    """Put into words while the transaction that records it still has everything at hand."""
+    return Entry(changes_as_json(session, recorded.changes), [proposal.id for proposal in recorded.proposals])
 
 
 def changes_as_json(session: Session, changes: Sequence[ChangeRow]) -> list[dict[str, Any]]:
     """Changes in the report's words; ``watch`` is the first of the watches a change concerns."""
-    of_bill = sources.first_watches(session, Watch.bill_id, {change.bill_id for change in changes})
-    of_source = sources.first_watches(session, Watch.source_id, {change.source_id for change in changes})
+    of_bill = sources.first_watches(session, Watch.bill_id, {one.bill_id for one in changes})
+    of_source = sources.first_watches(session, Watch.source_id, {one.source_id for one in changes if not one.bill_id})
     return [
         _one(session, change, (of_bill if change.bill_id else of_source).get(change.bill_id or change.source_id))
         for change in changes
