@@ -66,7 +66,7 @@ class Source(Base):
     claimed_by: Mapped[str | None] = mapped_column(String(80))
     claimed_until: Mapped[datetime | None]
 
-    #: The baseline. No foreign key: a snapshot points to its source already, and the tables must not wait on each other.
+    #: The baseline. No foreign key: a snapshot points to its source already; the tables must not wait on each other.
     snapshot_id: Mapped[int | None]
     sha256: Mapped[str | None] = mapped_column(String(64))
     fingerprint: Mapped[str | None] = mapped_column(String(64))
