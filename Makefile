@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PREFIX ?= /opt/legislative-monitor
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist worksteal
 
 # The first interpreter that is new enough and can make a virtual environment (Debian splits that off).
 SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))

@@ -31,20 +31,45 @@ ENVIRON = {
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured. ``versions`` are stored of each page to see what history costs (1: not asked)."""
+    """How much is measured. ``versions`` are stored of each page to see what history costs (1: not asked).
+
+    The pages are asked ``requests`` times each, over so many ``issues``, ``watched`` bills, ``snapshots`` and
+    ``decided`` proposals.
+    """
 
     bills: int = 4076
     pages: int = 1000
     page_bytes: int = 50_000
     versions: int = 20
     mails: int = 1000
+    people: int = 100_000
     starts: int = 15
+    issues: int = 200
+    watched: int = 5000
+    snapshots: int = 100_000
+    decided: int = 50_000
+    requests: int = 60
     rounds: int = 3
     rivals: bool = True
 
 
 #: Shows that everything runs; the ratios mean nothing then.
-SMALL = Scale(bills=60, pages=8, page_bytes=12_000, versions=1, mails=12, starts=1, rounds=1, rivals=False)
+SMALL = Scale(
+    bills=60,
+    pages=8,
+    page_bytes=12_000,
+    versions=1,
+    mails=12,
+    people=120,
+    starts=1,
+    issues=4,
+    watched=40,
+    snapshots=100,
+    decided=60,
+    requests=3,
+    rounds=1,
+    rivals=False,
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Speed and size, printed: ``python benchmarks/run.py [feed|pages|size|mail|start …] [--small] [--no-rivals]``.
+"""Speed and size, printed: ``python benchmarks/run.py [feed|pages|size|mail|fan_out|people|start|web …] [--small]``.
 
 Ratios are of two things measured in the same run; absolute figures depend on the machine and its neighbours.
 """
@@ -10,14 +10,26 @@ import platform
 import sys
 from dataclasses import replace
 
+import fan_out
 import feed
 import mail
 import measuring
 import pages
+import people
 import size
 import start
+import web
 
-MODULES = {"feed": feed, "pages": pages, "size": size, "mail": mail, "start": start}
+MODULES = {
+    "feed": feed,
+    "pages": pages,
+    "size": size,
+    "mail": mail,
+    "fan_out": fan_out,
+    "people": people,
+    "start": start,
+    "web": web,
+}
 
 
 def main() -> None:

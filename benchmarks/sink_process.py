@@ -1,22 +1,53 @@
-"""A local mail server in a process of its own: takes everything. Told anything, it says what it has."""
+"""A local mail server in a process of its own: takes everything, each after so many seconds (its argument). Told
+anything, it says what it has. With --slack it takes posts too, and hands out what has come since it was last asked.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import sys
+from contextlib import ExitStack
+from typing import Any
 
 from measuring import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
+from slack_sink import SlackSink
 from smtp_sink import SmtpSink
 
 
+class LateSink(SmtpSink):
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
+        return await super().handle_DATA(server, session, envelope)
+
+
 def main() -> None:
-    with SmtpSink() as sink:
-        _say({"host": sink.host, "port": sink.port})
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+    with ExitStack() as stack:
+        mail = stack.enter_context(LateSink(seconds))
+        slack = stack.enter_context(SlackSink()) if "--slack" in sys.argv else None
+        _say({"host": mail.host, "port": mail.port, "slack": slack.base if slack else ""})
         for _ in sys.stdin:
-            last = sink.mails[-1].data.decode("latin-1")
-            _say({"mails": len(sink.mails), "connections": sink.connections, "last": last})
+            if slack is not None:
+                _say({"mails_new": _taken(mail.mails, "data"), "posts_new": _taken(slack.posts, "body")})
+            else:
+                last = mail.mails[-1].data.decode("latin-1")
+                _say({"mails": len(mail.mails), "connections": mail.connections, "last": last})
+
+
+def _taken(kept: list[Any], name: str) -> list[str]:
+    """What was kept, which is forgotten then."""
+    found = [base64.b64encode(getattr(one, name)).decode("ascii") for one in kept]
+    kept.clear()
+    return found
 
 
 def _say(what: dict[str, object]) -> None:

@@ -20,6 +20,7 @@ from monitor.config.reading import Milestones
 from monitor.interpret.phrases import DEVIATIONS, PHRASES, Effect, Phrase
 from monitor.interpret.stage import read_stage
 from monitor.model.legislature import LAW, ActionRow, BillKey, Stage
+from monitor.store import schema_desk, schema_subscribers  # noqa: F401 - its tables are part of the schema
 from monitor.store.schema import Base
 
 ROOT = Path(__file__).resolve().parent.parent

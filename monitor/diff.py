@@ -9,8 +9,6 @@ from itertools import product
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from rapidfuzz import fuzz
-
 from monitor.model.legislature import Act, ActionRow, ActList, Document, Feed, FeedEntry
 
 K = TypeVar("K", bound=Hashable)
@@ -102,6 +100,8 @@ def _amended(gone: list[ActionRow], come: list[ActionRow], identity: Identity) -
 
 def _likeness(before: ActionRow, after: ActionRow, identity: Identity) -> float:
     """0 for rows that are not one row amended; higher for likelier pairs, nearer days first."""
+    from rapidfuzz import fuzz  # rows are rarely amended, and it takes 4 MB
+
     text = fuzz.ratio(_folded(before.description), _folded(after.description))
     if identity(before) == identity(after):
         return 200 + text - min(abs((after.date - before.date).days), 99) / 100

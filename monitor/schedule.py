@@ -28,7 +28,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from monitor.config.cron import Cron
 from monitor.systemd import Notifier
 
-#: The clock cron lines are read by.
+#: The clock cron lines are read by, unless a job brings its own.
 NEW_YORK = ZoneInfo("America/New_York")
 
 #: Fixed jobs, each alone; a machine that slept an hour catches up once, not sixty times.
@@ -73,7 +73,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A piece of standing work, on an interval in seconds (the first run is at once) or by a cron line.
+    """A piece of standing work, on an interval in seconds (the first run is at once) or by a cron line in ``zone``.
 
     ``stall_seconds`` is how long it may go without ``Progress.touch`` before the watchdog is no longer fed.
     """
@@ -82,6 +82,7 @@ class Job:
     action: Callable[[Progress], None]
     every_seconds: float | None = None
     cron: Cron | None = None
+    zone: ZoneInfo = NEW_YORK
     stall_seconds: float = 900.0
 
     def __post_init__(self) -> None:
@@ -363,14 +364,14 @@ class _CronTrigger(BaseTrigger):  # type: ignore[misc]
     """Asks our own reading of cron. APScheduler's numbers weekdays from Monday, doubles times when autumn turns the
     clock back, and skips a Monday's first hour after spring ("0 0 * * mon" on March 10, 2025, with 3.11.3)."""
 
-    def __init__(self, cron: Cron) -> None:
-        self._cron = cron
+    def __init__(self, cron: Cron, zone: ZoneInfo) -> None:
+        self._cron, self._zone = cron, zone
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        return self._cron.next_after(previous_fire_time or now, NEW_YORK)
+        return self._cron.next_after(previous_fire_time or now, self._zone)
 
 
 def _trigger(job: Job) -> BaseTrigger:
     if job.cron is not None:
-        return _CronTrigger(job.cron)
+        return _CronTrigger(job.cron, job.zone)
     return IntervalTrigger(seconds=job.every_seconds, timezone=UTC)

@@ -19,6 +19,16 @@ __all__ = ["expectation", "pytest_addoption", "pytest_configure"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that may take long go first, so that no worker is left alone with one of them at the end."""
+    items.sort(key=_most_seconds, reverse=True)
+
+
+def _most_seconds(item: pytest.Item) -> float:
+    allowed = item.get_closest_marker("timeout")
+    return float(allowed.args[0]) if allowed is not None and allowed.args else 0.0
+
+
 @pytest.fixture(autouse=True)
 def _logs_of_its_own() -> Iterator[None]:
     """A command that is called in this process sets up logging to a stderr that is gone after the test."""

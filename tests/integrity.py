@@ -94,7 +94,8 @@ def _proposals(session: Session) -> Iterator[str]:
 
 
 def _decisions(session: Session) -> Iterator[str]:
-    moves = {row.proposal_id: row for row in session.scalars(select(Transition))}
+    published = session.scalars(select(Transition).where(Transition.corrects_id.is_(None)))
+    moves = {row.proposal_id: row for row in published}
     decided = {
         row.id
         for row in session.scalars(select(Proposal).where(Proposal.kind != "review"))

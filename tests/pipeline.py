@@ -29,7 +29,7 @@ from monitor.config import Config, load
 from monitor.demo.facts import Facts
 from monitor.demo.replica import Replica
 from monitor.model.legislature import BillKey
-from monitor.store import bills, migrations, proposals, sources
+from monitor.store import bills, board, migrations, proposals, sources
 from monitor.store.database import Database
 from monitor.store.schema import (
     Action,
@@ -49,7 +49,7 @@ from monitor.workflow.context import EASTERN, Context
 from monitor.workflow.deliver import DeliverReport, deliver
 from monitor.workflow.report import CheckReport
 from monitor.workflow.review import approve, reject
-from monitor.workflow.subscribe import subscribe, wish
+from monitor.workflow.subscribe import choose, subscribe, wish
 from monitor.workflow.sync import sync
 
 #: The day before the 2025 session's first rows that most tests begin on.
@@ -57,6 +57,9 @@ EVE = date(2025, 1, 7)
 
 #: Nobody listens there: a replica without FTP.
 NO_FTP = "ftp://127.0.0.1:9/pub/data"
+
+#: What webhooks are sealed with.
+WEBHOOK_KEY = "only-tests-have-this-key-0123456789abcdefghij"
 
 ORGANIZATION = {
     "name": "Example Police Reform Advocates",
@@ -121,7 +124,7 @@ class World:
         self.now = _noon(day)
         self.config_path = folder / "config.yaml"
         self.outbox = folder / "outbox"
-        self.environ = dict(environ or {})
+        self.environ = {"MONITOR_WEBHOOK_KEY": WEBHOOK_KEY, **(environ or {})}
         self.database_url = database_url or f"sqlite:///{folder / 'monitor.sqlite3'}"
         self._channels = {"bill_feed": feed, "bill_page": page, "acts_page": acts}
         self._settings = {"manners": {"interval_seconds": 0, **(manners or {})}, **(settings or {})}
@@ -156,7 +159,9 @@ class World:
     @property
     def context(self) -> Context:
         """A context of its own each time, as another process would have."""
-        return Context(self.config, self.database, now=lambda: self.now, environ=self.environ)
+        return Context(
+            self.config, self.database, now=lambda: self.now, environ=self.environ, config_path=self.config_path
+        )
 
     def __enter__(self) -> Self:
         self.replica.__enter__()
@@ -212,9 +217,23 @@ class World:
         *,
         topics: Sequence[str] = (),
         issues: Sequence[str] = (),
+        interests: Sequence[str] = (),
         cadence: str = "immediate",
+        hour: int | None = None,
+        weekday: str = "",
+        zone: str = "",
     ) -> None:
-        subscribe(self.context, [wish(self.config, address, channel, topics, issues, cadence)])
+        choice = choose(
+            self.config,
+            topics=topics,
+            issues=issues,
+            interests=interests,
+            cadence=cadence,
+            hour=hour,
+            weekday=weekday,
+            zone=zone,
+        )
+        subscribe(self.context, [wish(self.config, address, channel, choice)])
 
     def deliver(self, **limits: Any) -> DeliverReport:
         return deliver(self.context, **limits)
@@ -231,6 +250,9 @@ class World:
         """The answer of a query that only reads."""
         with self.database.reading() as session:
             return question(session)
+
+    def standings(self) -> list[board.Standing]:
+        return list(self.ask(lambda session: board.standings(session, self.now)))
 
     def proposals(self, state: str | None = "pending", *, kind: str | None = None) -> list[Proposal]:
         """Oldest first, with evidence and issue; ``state`` None means all."""

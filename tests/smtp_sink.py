@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
@@ -73,7 +73,7 @@ class SmtpSink:
             self, sock=self._sock, port=self.port, ssl_context=tls if implicit_tls else None, **options
         )
 
-    def __enter__(self) -> SmtpSink:
+    def __enter__(self) -> Self:
         self._controller.start()
         return self
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.config import Config, load
 from monitor.demo import faults
-from monitor.model.legislature import LAW, BillKey, Stage
+from monitor.model.legislature import LAW, SETTLED, BillKey, Stage
 from monitor.model.tracking import SourceKind
 from monitor.workflow import cadence
 from tests.pipeline import NO_FTP, World, issue, watch
@@ -101,7 +101,7 @@ def test_the_pace_is_the_sessions_until_the_governors_time_is_up(config: Config,
     assert cadence.interval(config, ACTS, day) == (4 * HOUR if busy else 31 * HOUR)
 
 
-@pytest.mark.parametrize("stage", sorted(cadence.SETTLED))
+@pytest.mark.parametrize("stage", sorted(SETTLED))
 def test_a_bill_that_cannot_move_any_more_is_settled_two_months_after_its_session(config: Config, stage: Stage) -> None:
     settling = ADJOURNED + 60 * DAY
     assert cadence.interval(config, BILL_PAGE, settling, HB, stage) == 8 * DAY
@@ -109,15 +109,15 @@ def test_a_bill_that_cannot_move_any_more_is_settled_two_months_after_its_sessio
     assert cadence.interval(config, BILL_PAGE, IN_SESSION + 365 * DAY, HB, stage, by_feed=True) == 62 * DAY
 
 
-@pytest.mark.parametrize("stage", [*sorted(set(Stage) - cadence.SETTLED), None])
+@pytest.mark.parametrize("stage", [*sorted(set(Stage) - SETTLED), None])
 def test_a_bill_that_may_still_move_is_never_settled(config: Config, stage: Stage | None) -> None:
     assert cadence.interval(config, BILL_PAGE, date(2025, 10, 1), HB, stage) == 8 * DAY
 
 
 def test_law_and_death_are_settled_and_a_bill_before_the_governor_is_not() -> None:
-    assert LAW < cadence.SETTLED
-    assert {Stage.DIED, Stage.VETOED, Stage.MERGED} < cadence.SETTLED
-    assert not {Stage.TO_GOVERNOR, Stage.PASSED_BOTH, Stage.RECONSIDERED} & cadence.SETTLED
+    assert LAW < SETTLED
+    assert {Stage.DIED, Stage.VETOED, Stage.MERGED} < SETTLED
+    assert not {Stage.TO_GOVERNOR, Stage.PASSED_BOTH, Stage.RECONSIDERED} & SETTLED
 
 
 def test_a_special_sessions_bill_settles_by_its_own_session(config: Config) -> None:

@@ -19,12 +19,15 @@ from typer.testing import CliRunner
 from monitor.cli.app import app
 from monitor.cli.output import clean
 from monitor.store.schema import Issue, Proposal
-from tests.pipeline import World, issue, watch
+from tests.pipeline import ORGANIZATION, WEBHOOK_KEY, World, issue, watch
 from tests.telling import propose, publish, told_world
+from tests.web import PASSWORD
 
 ROOT = Path(__file__).resolve().parent.parent
 BOARD = [issue("stops", watch("2025 HB 7132", effect="some_progress")), issue("quotas")]
 NOW = "2025-06-10T16:00:00+00:00"
+
+HOOK = "https://hooks.slack.com/services/T0123456/B0123456/s3cr3tHook"
 
 #: One row for each command: the least it needs, and whether it knows --json.
 COMMANDS: dict[str, tuple[str, bool]] = {
@@ -32,17 +35,42 @@ COMMANDS: dict[str, tuple[str, bool]] = {
     "check": ("", True),
     "run": ("", False),
     "deliver": ("", True),
+    "bounces": ("--maildir inbox", True),
     "doctor": ("--offline", True),
     "board": ("", True),
     "history": ("stops", True),
+    "serve": ("", False),
+    "publish": ("--out copy", True),
     "proposals list": ("", True),
     "proposals show": ("1", True),
     "proposals approve": ("1", True),
     "proposals reject": ("1 --reason no", True),
+    "proposals postpone": ("1 --until 2030-01-01", True),
+    "proposals undo": ("1", True),
+    "proposals correct": ("quotas --reason no --narrative Right.", True),
+    "maintainers add": ("Dana --password-stdin", True),
+    "maintainers list": ("", True),
+    "maintainers disable": ("Dana", True),
+    "maintainers reset": ("Dana --password-stdin", True),
+    "audit list": ("", True),
+    "audit verify": ("", True),
+    "search": ("traffic", True),
+    "message preview": ("stops", True),
     "subscribers add": ("ann@example.org", True),
     "subscribers list": ("", True),
+    "subscribers test": (HOOK, True),
+    "subscribers show": ("ann@example.org", True),
+    "subscribers link": ("ann@example.org", True),
+    "subscribers change": ("ann@example.org", True),
+    "subscribers pause": ("ann@example.org --until 2030-01-01", True),
+    "subscribers resume": ("ann@example.org", True),
     "subscribers remove": ("ann@example.org", True),
-    "subscribers import": ("people.csv", True),
+    "subscribers delete": ("ann@example.org", True),
+    "subscribers suppress": ("bob@example.org", True),
+    "subscribers lift": ("bob@example.org", True),
+    "subscribers suppressed": ("", True),
+    "subscribers import": ("people.csv --consented-on 2025-03-01", True),
+    "subscribers export": ("everybody.csv", True),
     "db upgrade": ("", True),
     "db backup": ("copy.sqlite3", True),
     "db check": ("", True),
@@ -61,12 +89,14 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for name in list(os.environ):
         if name.startswith("MONITOR_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("MONITOR_WEBHOOK_KEY", WEBHOOK_KEY)
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with told_world(tmp_path, None, issues=BOARD, day=date(2025, 6, 10)) as world:
+        (tmp_path / "inbox" / "new").mkdir(parents=True)
         (tmp_path / "people.csv").write_text("address\nbob@example.org\n")
         yield world
 
@@ -199,10 +229,21 @@ def test_proposals_are_listed_in_the_promised_shape(world: World) -> None:
 @pytest.mark.parametrize("name", [name for name, (_, has_json) in COMMANDS.items() if has_json])
 def test_json_is_the_only_thing_on_stdout_and_parses(world: World, name: str) -> None:
     propose(world)
-    if name in ("subscribers remove", "deliver"):
+    if name == "deliver" or (name.startswith("subscribers ") and name != "subscribers add"):
         world.subscribe("ann@example.org")
+        world.subscribe(HOOK, "slack")
         publish(world, "quotas")
-    done = at(world, *words(name), "--json")
+    if name == "subscribers lift":
+        assert at(world, *words("subscribers suppress")).code == 0
+    if name == "subscribers link":
+        world.configure(BOARD, organization={**ORGANIZATION, "board_url": "https://board.example.org"})
+    if name == "proposals correct":
+        publish(world, "quotas")
+    if name == "proposals undo":
+        assert at(world, *words("proposals postpone")).code == 0
+    if name in ("maintainers disable", "maintainers reset"):
+        assert at(world, *words("maintainers add"), given=f"{PASSWORD}\n").code == 0
+    done = at(world, *words(name), "--json", given=f"{PASSWORD}\n" if "--password-stdin" in words(name) else None)
     value = done.json
     assert isinstance(value, dict | list)
     if name != "doctor":
@@ -361,6 +402,8 @@ READING = [
     "proposals list",
     "proposals show",
     "subscribers list",
+    "subscribers show",
+    "subscribers suppressed",
     "deliver",
     "db backup",
     "db check",

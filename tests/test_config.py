@@ -73,7 +73,6 @@ manners:
   max_bytes_large: 20 MB
   max_redirects: 4
   full_read_every: 5
-  fetch_threads: 2
 cadence:
   bill_feed: {in_session: 15m, out_of_session: 1d, settled: 30d}
   bill_page: {in_session: 6h, out_of_session: 1d, settled: 30d}
@@ -108,6 +107,17 @@ mail:
   security: starttls
   username: monitor
   from: monitor@example.net
+  bounce_address: bounces@lists.example.net
+  inbox:
+    imap:
+      host: imap.example.net
+      port: 993
+      username: bounces
+      folder: INBOX
+  dkim:
+    selector: m2025
+    domain: example.net
+  nameserver: 127.0.0.1:5353
 slack_bases: [https://chat.example.net/hooks]
 maintainers:
   - name: Alex
@@ -120,6 +130,12 @@ operators:
     channel: email
     address: sam@example.net
     # address_secret would be the other way
+web:
+  listen: 127.0.0.1:8081
+  hosts: [board.example.net]
+  proxies: 1
+  title: Where it stands
+  find_legislators_url: https://example.net/find
 retention: {snapshots: forever, rejected_pages: 10d, checks: 20d, deliveries: 30d}
 topics:
   - id: stops
@@ -131,6 +147,9 @@ topics:
         initial_since: 2020-07-31
         initial_narrative: Nothing yet.
         action_url: https://example.net/act
+        letter:
+          subject: No quotas in {town}
+          body: I live in {town}. {name}
         watches:
           - {bill: 2020 HB 6004, direction: advances, effect: achieved, id: main}
           - {documents: /jud/taskforce.asp?TF=Police%20Task%20Force, terms: [stop, quota]}
@@ -198,6 +217,14 @@ def test_every_key_is_read(write: Writer) -> None:
     assert next(config.issues()).initial_since == date(2020, 7, 31)
     assert config.topic_of("quotas").id == "stops"
     assert config.issue("quotas").name == "Quotas"
+    assert config.issue("quotas").letter.filled("Sam", "Bolton") == ("No quotas in Bolton", "I live in Bolton. Sam")
+
+
+def test_a_letter_knows_two_placeholders_only(write: Writer) -> None:
+    text, line = edited("{town}. {name}", "{town}. {email}")
+    at, _, message, _ = only(refused(write(text)))
+    assert at == line
+    assert message.endswith("a letter knows two placeholders only: {name} and {town}")
 
 
 def test_nothing_can_be_changed_afterwards(write: Writer) -> None:
@@ -345,7 +372,12 @@ def test_no_name_of_a_secret_leaves_the_credentials_directory(tmp_path: Path) ->
 
 def test_secrets_nobody_gave_are_listed(write: Writer) -> None:
     config = load(write(FULL), {})
-    assert list(missing_secrets(config, {})) == ["MONITOR_SMTP_PASSWORD", "MONITOR_SLACK_WEBHOOK"]
+    assert list(missing_secrets(config, {})) == [
+        "MONITOR_SMTP_PASSWORD",
+        "MONITOR_DKIM_KEY",
+        "MONITOR_IMAP_PASSWORD",
+        "MONITOR_SLACK_WEBHOOK",
+    ]
     assert list(missing_secrets(config, {"MONITOR_SMTP_PASSWORD": "x", "MONITOR_SLACK_WEBHOOK": "y"})) == []
 
 
@@ -379,7 +411,7 @@ def mutations(word: str, rng: random.Random) -> Iterator[str]:
 
 
 def test_the_full_file_holds_every_key() -> None:
-    present = {key for key, *_ in keys_of_full()} | {"outbox", "dir"}
+    present = {key for key, *_ in keys_of_full()} | {"outbox", "dir", "maildir", "mbox"}
     assert {key for _, key in every_key()} == present
 
 

@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from monitor.workflow import sealing
+
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEMD = ROOT / "deploy" / "systemd"
 UNITS = sorted(path.name for path in SYSTEMD.glob("*.service"))
@@ -111,11 +113,31 @@ def test_stopping_fits_into_systemds_patience():
     assert own < _seconds(_setting("legislative-monitor.service", "TimeoutStopSec")[0])
 
 
+def test_the_pages_fall_and_stand_without_the_service():
+    unit = "legislative-monitor-web.service"
+    assert _setting(unit, "ExecStart") == [f"{PROGRAM} serve"]
+    for name in ("Requires", "BindsTo", "PartOf"):
+        assert _setting(unit, name) == _setting("legislative-monitor.service", name) == []
+    one_try = _seconds(_setting(unit, "TimeoutStartSec")[0]) + _seconds(_setting(unit, "RestartSec")[0])
+    tries = _seconds(_setting(unit, "StartLimitIntervalSec")[0]) / one_try
+    assert tries < int(_setting(unit, "StartLimitBurst")[0])
+
+
 def test_a_database_that_is_away_never_exhausts_the_starts():
     unit = "legislative-monitor.service"
     one_try = _seconds(_setting(unit, "TimeoutStartSec")[0]) + _seconds(_setting(unit, "RestartSec")[0])
     tries = _seconds(_setting(unit, "StartLimitIntervalSec")[0]) / one_try
     assert tries < int(_setting(unit, "StartLimitBurst")[0])
+
+
+def test_the_service_and_who_looks_why_it_failed_are_handed_every_secret_with_a_name_of_ours():
+    sources = "".join(path.read_text() for path in sorted((ROOT / "monitor").rglob("*.py")))
+    names = {name.lower() for name in re.findall(r'\bsecret\("([A-Z_]+)"', sources)} | {sealing.KEY.lower()}
+    assert names == {"smtp_password", "dkim_key", "imap_password", "webhook_key"}
+    given = _setting("legislative-monitor.service", "LoadCredential")
+    assert set(given) == names | {"slack_webhook"}
+    assert _setting("legislative-monitor-failed@.service", "LoadCredential") == given
+    assert _setting("legislative-monitor-web.service", "LoadCredential") == ["webhook_key"]
 
 
 def test_no_unit_holds_a_secret():

@@ -485,7 +485,7 @@ def test_the_cheap_road_finds_what_the_full_reading_finds(old, new):
         if sorted(before.get(bill, ()), key=repr) != sorted(after.get(bill, ()), key=repr)
     }
     found = bill_feed.changed_histories(_lines(*old), _lines(*new))
-    assert expected == set(found) == bill_feed.changed_bills(_lines(*old), _lines(*new))
+    assert expected == set(found)
     for bill, (was, now) in found.items():
         assert bill_feed.bill_actions(was) == before.get(bill, ())
         assert bill_feed.bill_actions(now) == after.get(bill, ())
@@ -495,7 +495,7 @@ def test_the_cheap_road_sees_two_lines_change_places():
     one, two = 'HB05001,2025-01-01,"X\nY",{},', 'HB05002,2025-01-01,"X\nY",{},'
     old, new = _lines(one.format("A"), two.format("B")), _lines(one.format("B"), two.format("A"))
     assert sorted(old.splitlines()) == sorted(new.splitlines())
-    assert bill_feed.changed_bills(old, new) == {"HB05001", "HB05002"}
+    assert set(bill_feed.changed_histories(old, new)) == {"HB05001", "HB05002"}
 
 
 def test_the_cheap_road_refuses_what_the_full_reading_refuses():

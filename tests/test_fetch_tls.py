@@ -30,8 +30,8 @@ from monitor.fetch import (
     HostPaused,
     IntermediateRefused,
     Manners,
-    verified_intermediates,
 )
+from monitor.fetch.intermediates import verified_intermediates
 from monitor.model.tracking import NotModified, Page, Validators, Verdict
 
 

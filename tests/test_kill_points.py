@@ -31,6 +31,8 @@ from monitor.interpret.actions import classify
 from monitor.model.legislature import BillKey
 from monitor.store.database import Database
 from monitor.store.schema import Base, Bill, ChangeRow, Delivery, Proposal, Run, Source, Subscription, Transition
+from monitor.store.schema_desk import Deed
+from monitor.store.schema_subscribers import Place
 from monitor.workflow.killpoints import POINTS
 from tests.conftest import postgres_schema
 from tests.crash import Child, Launcher
@@ -42,8 +44,8 @@ from tests.smtp_sink import SmtpSink
 #: The first read, and the two days that bring news.
 EVE, FIRST, SECOND = date(2025, 4, 8), date(2025, 6, 10), date(2025, 6, 25)
 
-#: Only here may a message be sent twice: the one before is marked while the next is on its way.
-BETWEEN_SEND_AND_MARK = {"before_send", "after_send_before_mark", "before_mark_commit"}
+#: Only here may a message be sent twice: one is written down while the next is on its way.
+BETWEEN_SEND_AND_MARK = {"before_send", "before_taken", "after_send_before_mark", "after_note", "before_mark_commit"}
 
 #: Where only a crash leads to, at the point named.
 AFTER_A_CRASH = {"before_recover_commit": "after_note", "after_recover_commit": "after_note"}
@@ -75,13 +77,14 @@ def facts() -> Facts:
 
 
 class Stock:
-    """The rows of a prepared database, put back before each story."""
+    """The rows of a prepared database, put back before each story. The audit log only grows, and stays."""
 
     def __init__(self, database: Database) -> None:
         with database.engine.connect() as connection:
             self._rows = {
                 table: [dict(row._mapping) for row in connection.execute(select(table).order_by(*table.primary_key))]
                 for table in Base.metadata.sorted_tables
+                if table.name != Deed.__tablename__
             }
 
     def restore(self, database: Database) -> None:
@@ -188,6 +191,11 @@ class Story:
             self.command("deliver")
             stage.world.later(minutes=20)
             self.command("deliver")
+            # A copy takes its place: what still waits is held until somebody says that it is to be sent.
+            with stage.world.database.transaction() as session:
+                session.execute(update(Place).values(place="elsewhere"))
+            self.command("deliver")
+            self.command("deliver", "--resume")
         stage.world.later(hours=21)  # the morning of the daily digest
         self.drain()
 
@@ -199,8 +207,8 @@ class Story:
         self.command("proposals", "reject", str(waiting[-1].id), "--by", "Alex", "--reason", "Not for this board.")
 
     def drain(self) -> None:
-        """Everything that is due, until nothing is."""
-        self.command("check")
+        """Everything, so that nothing is due for a while, until nothing is left to send."""
+        self.command("check", "--all")
         self.command("deliver")
         self.stage.world.later(minutes=5)
         said = self.command("deliver", "--json").said
@@ -350,13 +358,32 @@ def check(story: Story, *, repeats: int) -> None:
     assert unfinished <= story.crashes
 
 
+#: On PostgreSQL a story dies at so many points, one after the other: a story a point would take CI five minutes more.
+_TOGETHER = 4
+_ON_POSTGRES = [one for one in POINTS if one not in SQLITE_ONLY and one not in AFTER_A_CRASH]
+
+
+@pytest.mark.parametrize("stage", [pytest.param("postgres", marks=pytest.mark.needs_postgres)], indirect=True)
+@pytest.mark.parametrize("first", range(0, len(_ON_POSTGRES), _TOGETHER))
+def test_kills_at_one_point_after_the_other_lose_nothing(
+    stage: Stage, undisturbed: tuple[Outcome, Counter[str]], first: int
+) -> None:
+    outcome, passes = undisturbed
+    points = _ON_POSTGRES[first : first + _TOGETHER]
+    assert all(passes[point] >= 2 for point in points), "the story must come by every point, or it tests nothing"
+    assert not any(passes[point] for point in SQLITE_ONLY)
+    story = Story(stage, [(point, 1) for point in points])
+    story.tell()
+    assert story.crashes == len(points)
+    check(story, repeats=len(set(points) & BETWEEN_SEND_AND_MARK))
+    assert Outcome.of(stage.world) == outcome
+
+
+@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_kill_at_any_point_loses_nothing(stage: Stage, undisturbed: tuple[Outcome, Counter[str]], point: str) -> None:
     outcome, passes = undisturbed
-    if point in SQLITE_ONLY and not stage.world.database.is_sqlite:
-        assert passes[point] == 0
-        return
-    deaths = [(point, number) for number in (1, 2, 4) if number < 3 or passes[point] > 2]
+    deaths = [(point, number) for number in (1, 2, 4) if number < 3 or passes[point] >= number]
     if point in AFTER_A_CRASH:
         deaths = [(AFTER_A_CRASH[point], 1), (point, 1), (point, 2)]
     else:

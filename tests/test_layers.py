@@ -63,3 +63,49 @@ def test_a_new_module_must_be_given_its_floor(house):
     done = _lint(house)
     assert done.returncode == 1
     assert "attic" in done.stdout
+
+
+#: Each takes megabytes and tenths of a second, and a pass that finds nothing new uses none of them.
+HEAVY = (
+    "alembic",
+    "apprise",
+    "bs4",
+    "cryptography",
+    "feedparser",
+    "html5lib",
+    "jinja2",
+    "lxml",
+    "psycopg",
+    "rapidfuzz",
+)
+
+
+_QUIET_START = """
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from monitor.config import load
+from monitor.store import migrations
+from monitor.store.database import Database
+from monitor.workflow.check import check
+
+load(Path("config.yaml"), {{}})
+with TemporaryDirectory() as folder:
+    database = Database(f"sqlite:///{{folder}}/x.sqlite3")
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{{migrations.head()}}')")
+        connection.commit()
+    migrations.require(database)
+    migrations.upgrade(database)
+    database.close()
+print(*sorted(set({heavy}) & set(sys.modules)))
+"""
+
+
+def test_a_pass_that_finds_nothing_new_imports_no_library_it_does_not_use():
+    """The config, a database at this program's version, and the modules of the pass itself."""
+    said = subprocess.run(
+        [sys.executable, "-c", _QUIET_START.format(heavy=HEAVY)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == []

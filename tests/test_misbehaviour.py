@@ -7,6 +7,7 @@ Faults come from the registry, so that a new one is tried at once.
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ from monitor.demo.replica import Request
 from monitor.demo.site import Promises
 from monitor.interpret.actions import classify
 from monitor.model.legislature import BillKey
-from monitor.store import board
 from monitor.store.schema import Bill, Source
 from monitor.workflow.report import CheckReport
 from tests.pipeline import World, issue, watch
@@ -267,6 +267,17 @@ def test_a_pause_the_server_asks_for_outlives_a_restart_and_an_impatient_person(
         assert [host.failures for host in world.hosts() if host.not_before] == []
 
 
+def test_what_a_host_asked_of_us_outlives_a_crash(tmp_path: Path) -> None:
+    """The pass dies before its end; the next process must still keep away."""
+    with one_page(tmp_path) as world:
+        begin_one(world)
+        world.at(BROKEN).replica.misbehave(STATUS, status_fault(503, retry_after="7200"))
+        world.environ["MONITOR_KILL_AT"] = "before_notice_commit"
+        assert world.monitor("check", "--all", code=None).returncode == -signal.SIGKILL
+        [host] = [host for host in world.hosts() if host.not_before is not None]
+        assert host.not_before == world.now + timedelta(hours=2)
+
+
 def test_a_forbidden_page_says_so_and_the_issue_lives_on_the_bulk_files(tmp_path: Path) -> None:
     with one_page(tmp_path, feed=True) as world:
         begin_one(world)
@@ -278,7 +289,7 @@ def test_a_forbidden_page_says_so_and_the_issue_lives_on_the_bulk_files(tmp_path
         assert page.verdict == "blocked"
         assert "robots.txt" in (page.error or "")
         assert told(world).total() == visible_of(world, 6010)
-        [standing] = world.ask(board.standings)
+        [standing] = world.standings()
         assert standing.verified_at == world.now
         # An operator who has asked the site first may override it; that is logged.
         watches = issue("one", watch(str(BILLS[6010]), effect="achieved"))
@@ -293,7 +304,7 @@ def test_a_forbidden_page_alone_leaves_the_issue_unverified(tmp_path: Path) -> N
         begin_one(world)
         world.replica.set_robots("User-agent: legislative-monitor\nDisallow: /asp/\n")
         world.at(BROKEN).check()
-        [standing] = world.ask(board.standings)
+        [standing] = world.standings()
         assert standing.verified_at is not None
         assert standing.verified_at.date() == BROKEN - timedelta(days=1)
         assert len(standing.unread) == 1

@@ -16,6 +16,7 @@ from monitor.model.tracking import Milestone, SourceKind, Status
 from monitor.store import bills, sources
 from monitor.store.schema import ChangeRow, Evidence, Proposal, Source
 from monitor.workflow import propose
+from monitor.workflow.correct import correct
 from monitor.workflow.propose import News
 from tests.pipeline import World, days_between, issue, watch
 
@@ -182,6 +183,38 @@ def test_a_status_that_a_person_has_moved_since_has_no_way_back(world: World) ->
     assert of_stops(world)[-1].kind == "narrative"
 
 
+def test_a_lift_that_was_corrected_to_less_has_its_way_back(world: World) -> None:
+    about_bill(world, "signed", event("law"))
+    moved = world.approve(of_stops(world)[0].id)
+    assert moved is not None
+    less = correct(world.context, moved.id, "Dana", "Only in part.", status=Status.SOME_PROGRESS)
+    correct(world.context, less.id, "Dana", "The words were wrong.", narrative="Only in part, so far.")
+    about_bill(world, "to_governor", event("reversed"))
+    *_, back = of_stops(world)
+    assert (back.kind, back.from_status, back.to_status) == ("status", "some_progress", "no_progress")
+
+
+def test_an_earlier_lift_has_its_way_back_once_the_wrong_one_after_it_was_taken_back(world: World) -> None:
+    about_bill(world, "reported", event("committee_vote"))
+    world.approve(of_stops(world)[0].id, status=Status.SOME_PROGRESS)
+    about_bill(world, "signed", event("law"))
+    wrong = world.approve(of_stops(world)[-1].id)
+    assert wrong is not None
+    correct(world.context, wrong.id, "Dana", "It was not signed.")
+    about_bill(world, "failed", event("reversed"))
+    *_, back = of_stops(world)
+    assert (back.kind, back.from_status, back.to_status) == ("status", "some_progress", "no_progress")
+
+
+def test_a_lift_that_was_taken_back_has_no_way_back(world: World) -> None:
+    about_bill(world, "signed", event("law"))
+    moved = world.approve(of_stops(world)[0].id)
+    assert moved is not None
+    correct(world.context, moved.id, "Dana", "It was not signed.")
+    about_bill(world, "to_governor", event("reversed"))
+    assert of_stops(world)[-1].kind == "narrative"
+
+
 def test_what_another_bill_lifted_this_one_does_not_take_back(world: World) -> None:
     about_bill(world, "signed", event("law"), bill="HB07132")
     world.approve(of_stops(world)[0].id)
@@ -281,7 +314,9 @@ def test_a_publication_is_proposed_where_its_title_concerns(publications: World)
     assert set(found) == {"all", "stops"}
     assert quotes(publications, found["all"].id) == ["Report on Traffic Stop Receipts", "Meeting Agenda"]
     assert quotes(publications, found["stops"].id) == ["Report on Traffic Stop Receipts"]
-    assert found["stops"].reason == "“Report on Traffic Stop Receipts” was published on the task force's page."
+    assert (
+        found["stops"].reason == "“Report on Traffic Stop Receipts” was published on the page “the task force's page”."
+    )
     assert {one.kind for one in found.values()} == {"narrative"}
 
 

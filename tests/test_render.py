@@ -34,8 +34,14 @@ EXPECTED = Path(__file__).parent / "messages"
 PAGE = "https://www.cga.ct.gov/asp/cgabillstatus/cgabillstatus.asp?selBillType=Bill&bill_num=HB07132&which_year=2025"
 BOARD = "https://board.example.org/"
 SENDER = Sender(
-    "Example Coalition", "board@example.org", "1 Example Street, Hartford, CT 06103", "answers@example.org", BOARD
+    "Example Coalition",
+    "board@example.org",
+    "1 Example Street, Hartford, CT 06103",
+    "answers@example.org",
+    BOARD,
 )
+#: As subscribers are written to: with a page of their own.
+WITH_PAGES = replace(SENDER, alerts_url=f"{BOARD}alerts")
 #: Shortly after midnight in London is the evening before in Hartford.
 MADE = datetime(2025, 6, 11, 0, 30, tzinfo=UTC)
 SOME, ACHIEVED, NONE = Status.SOME_PROGRESS, Status.ACHIEVED, Status.NO_PROGRESS
@@ -70,6 +76,60 @@ OVERSIGHT = Item(
     from_status=ACHIEVED,
     quotes=(Quote("Senate Passed as Amended by Senate Amendment Schedule A", date(2025, 5, 28), ""),),
 )
+CORRECTED = Item(
+    heading="Correction",
+    issue="Objective justification for stops",
+    said="The governor signed HB 7132 on June 19, 2025.",
+    sentence="The governor has not signed HB 7132; another bill's row was read.",
+    url=f"{BOARD}issues/objective-justification",
+    from_status=ACHIEVED,
+    to_status=SOME,
+    narrative="HB 6004 (2020) made a start.",
+)
+HEARD = Item(
+    heading="Hearing March 7: HB 7132",
+    issue="Objective justification for stops",
+    sentence="Public hearing on HB 7132, Friday, March 7, 2025.",
+    url=f"{BOARD}issues/objective-justification",
+    quotes=(Quote("(JUD) Public Hearing 03/07", date(2025, 3, 3), PAGE),),
+    kind=AnnouncementKind.HEARING,
+    notes=(
+        ("The bill.", "An Act Concerning Non-Safety-Related Traffic Stops."),
+        ("When and where.", "The record gives the day only. The committee's agenda has the hour and the place."),
+        ("How to testify.", "The agenda says how to sign up to speak and where to send written testimony."),
+        ("", "Fact from the record. Our status has not been reviewed."),
+    ),
+    links=(("The Judiciary Committee's page", "https://www.cga.ct.gov/jud/"),),
+    comes_next="After the hearing the Judiciary Committee may vote on it.",
+    because="Because you follow Objective justification for stops.",
+)
+ACTED = Item(
+    heading="HB 7132 has 2 new actions",
+    issue="Objective justification for stops",
+    sentence="HB 7132 (2025), An Act Concerning Non-Safety-Related Traffic Stops.",
+    url=f"{BOARD}issues/objective-justification",
+    quotes=(
+        Quote("House Adopted House Amendment Schedule A", date(2025, 5, 8), PAGE),
+        Quote("House Passed as Amended by House Amendment Schedule A", date(2025, 5, 8), PAGE),
+    ),
+    kind=AnnouncementKind.ACTIVITY,
+    notes=(("", "Fact from the record. Our status has not been reviewed."),),
+    comes_next="The other chamber has to pass it too, in the same words.",
+    action_url=f"{BOARD}act",
+    because="Because you follow the whole board; HB 7132 is watched for Objective justification for stops and Quotas.",
+)
+QUIET = Item(
+    heading="Nothing changed",
+    sentence="Nothing changed. All 41 sources read well.",
+    url=BOARD,
+    kind=AnnouncementKind.HEARTBEAT,
+)
+UNREAD = replace(
+    QUIET,
+    heading="We could not read everything",
+    sentence="40 of 41 sources read well; 1 cannot be read: the page of HB 7132 (2025) since June 7, 2025. "
+    "So we cannot say that nothing changed.",
+)
 UNKNOWN = Item(
     heading="Unknown phrase",
     issue="Quotas",
@@ -83,6 +143,21 @@ OUTAGE = Item(
     narrative="Open the page in a browser. If it has moved, change its URL in config.yaml and run monitor sync.",
     url="https://www.cga.ct.gov/jud/tfs/20200116_Police%20Transparency/",
 )
+CONFIRM = Item(
+    heading="Confirm your sign-up",
+    sentence="Somebody asked us to write to this address: status changes on every issue of the board, as they come. "
+    "To begin, open the page below and press its button. The link works for 7 days, once.",
+    narrative="Do nothing. Nothing more is sent, and the address is forgotten after 7 days.",
+    url=f"{BOARD}alerts/confirm/c0000007d5f1c3a0b9e8d7c6b5a4f3e2d1c0b9a8",
+)
+KNOWN = Item(
+    heading="You are already subscribed",
+    sentence="We write to this address already: public hearings on Quotas, once a week. "
+    "On the page below you can change that, pause or leave. Keep its link to yourself.",
+    narrative="Do nothing. Nothing has changed.",
+    url=f"{BOARD}alerts/m0000007d5f1c3a0b9e8d7c6b5a4f3e2d1c0b9a8",
+)
+TYPED = "You get this because this address was typed into the sign-up form of our board."
 WHY = "You get this because you asked for status changes on all issues, at once."
 
 
@@ -103,7 +178,37 @@ SAMPLES = {
         )
     ),
     "narrative": announcement(DIED, kind=AnnouncementKind.NARRATIVE),
+    "correction": announcement(CORRECTED, kind=AnnouncementKind.CORRECTION),
+    "correction-text": announcement(
+        replace(
+            CORRECTED,
+            to_status=ACHIEVED,
+            sentence="HB 7132 was signed on June 9, 2025. The status did not change.",
+        ),
+        kind=AnnouncementKind.CORRECTION,
+    ),
     "digest": announcement(SIGNED, OVERSIGHT, DIED, cadence=Cadence.WEEKLY),
+    "confirm": announcement(CONFIRM, kind=AnnouncementKind.CONFIRM, why=TYPED),
+    "confirm-known": announcement(KNOWN, kind=AnnouncementKind.CONFIRM, why=TYPED),
+    "hearing": announcement(HEARD, kind=AnnouncementKind.HEARING),
+    "activity": announcement(ACTED, kind=AnnouncementKind.ACTIVITY),
+    "digest-mixed": announcement(
+        replace(SIGNED, because="Because you follow Objective justification for stops."),
+        HEARD,
+        ACTED,
+        replace(
+            ACTED,
+            heading="SB 1493 has a new action",
+            issue="Independent investigation",
+            sentence="SB 1493 (2025), An Act Concerning the Uniform Investigation of Accident Report and Certain "
+            "Reports by Peace Officers.",
+            quotes=OVERSIGHT.quotes,
+            because="Because you follow the whole board.",
+        ),
+        cadence=Cadence.DAILY,
+    ),
+    "heartbeat": announcement(QUIET, kind=AnnouncementKind.HEARTBEAT),
+    "heartbeat-unread": announcement(UNREAD, kind=AnnouncementKind.HEARTBEAT),
     "proposals": announcement(
         replace(SIGNED, reference="12", action_url="", comes_next="", url=""),
         UNKNOWN,
@@ -137,7 +242,7 @@ PARTS = {
 def test_messages_read_as_agreed(request, channel, slug):
     """A missing expectation fails; ``pytest --accept`` (or ACCEPT=1) writes it, to be read before it is committed."""
     accept = request.config.getoption("--accept", default=False) or os.environ.get("ACCEPT") == "1"
-    message = rendered(SAMPLES[slug], channel)
+    message = rendered(SAMPLES[slug], channel, WITH_PAGES)
     for suffix, part in PARTS[channel].items():
         path = EXPECTED / channel.value / f"{slug}.{suffix}"
         if accept:
@@ -166,6 +271,8 @@ def test_no_expectation_is_left_over():
             announcement(replace(SIGNED, issue="Mandatory reporting of the details of every single stop")),
             "Mandatory reporting of the…: now Legislation Achieved",
         ),
+        (SAMPLES["correction"], "Correction: Objective justification for stops"),
+        (announcement(CORRECTED, SIGNED), "2 changes"),
         (SAMPLES["digest"], "3 changes this week"),
         (replace(SAMPLES["digest"], cadence=Cadence.DAILY), "3 changes today"),
         (replace(SAMPLES["digest"], cadence=Cadence.IMMEDIATE), "3 changes"),
@@ -188,6 +295,29 @@ def test_the_summary_is_a_sentence_that_stands_alone():
     )
 
 
+def test_a_correction_says_on_a_phone_what_is_right():
+    sentence = json.loads(rendered(SAMPLES["correction"], ChannelKind.SLACK).payload)["text"]
+    assert sentence == (
+        "Correction: Objective justification for stops is Some Progress, not Legislation Achieved: "
+        "the governor has not signed HB 7132; another bill's row was read."
+    )
+
+
+def test_a_correction_in_a_digest_is_told_apart_from_a_change():
+    message = rendered(announcement(OVERSIGHT, CORRECTED, cadence=Cadence.WEEKLY))
+    assert "* Correction: Objective justification for stops is Some Progress, not" in message.text
+    assert "We said: “The governor signed HB 7132 on June 19, 2025.”" in message.text
+
+
+def test_a_correction_answers_the_message_it_corrects():
+    message = rendered(SAMPLES["correction"])
+    parsed = message_from_bytes(mime.wire(replace(message, in_reply_to="6@example.org")), policy=default)
+    assert (parsed["In-Reply-To"], parsed["References"]) == ("<6@example.org>", "<6@example.org>")
+    assert "In-Reply-To" not in message_from_bytes(mime.wire(message), policy=default)
+    with pytest.raises(ValueError, match="message id"):
+        mime.wire(replace(message, in_reply_to="6\r\nBcc: eve@example.org"))
+
+
 def test_dates_are_eastern():
     assert "approved this change on June 10, 2025." in rendered(SAMPLES["status"]).html
 
@@ -200,6 +330,7 @@ def test_every_fact_is_in_every_form(channel, slug):
     for form in filter(None, (message.html, message.payload, message.text if not message.payload else "")):
         words = " ".join(plain(form).split())
         facts = [fact for item in what.items for fact in (item.sentence, item.narrative, item.comes_next)]
+        facts += [item.said for item in what.items]
         facts += [status.label for item in what.items for status in (item.from_status, item.to_status) if status]
         facts += [quote.text for item in what.items for quote in item.quotes]
         facts += [f"monitor proposals show {item.reference}" for item in what.items if item.reference]
@@ -233,7 +364,7 @@ def test_the_text_has_72_columns_but_for_addresses(slug):
     assert all(line.strip().startswith("https://") for line in long)
 
 
-@pytest.mark.parametrize("slug", ["status", "narrative", "digest"])
+@pytest.mark.parametrize("slug", ["status", "narrative", "digest", "correction"])
 def test_readers_learn_why_how_to_leave_and_who_writes(slug):
     message = rendered(SAMPLES[slug])
     for form in (message.text, Elements.of(message.html).text):
@@ -241,7 +372,7 @@ def test_readers_learn_why_how_to_leave_and_who_writes(slug):
         assert WHY in words
         assert "To leave, write to answers@example.org with the word leave." in words
         assert "Example Coalition, 1 Example Street, Hartford, CT 06103" in words
-    assert ("List-Unsubscribe", "<mailto:answers@example.org?subject=leave>") in message.headers
+    assert ("List-Id", "Example Coalition <alerts.example.org>") in message.headers
 
 
 def test_without_an_address_for_answers_the_senders_own_is_given():
@@ -393,7 +524,8 @@ def poisoned(text: str) -> Announcement:
         comes_next="C " + text,
         quotes=(Quote("R " + text, date(2025, 6, 9), PAGE),),
     )
-    return announcement(item, why="Y " + text)
+    wrong = replace(item, said="W " + text, quotes=())
+    return announcement(item, wrong, why="Y " + text)
 
 
 BENIGN = poisoned("words")
@@ -463,7 +595,7 @@ OURS = [
     "Date",
     "Auto-Submitted",
     "Precedence",
-    "List-Unsubscribe",
+    "List-Id",
     "MIME-Version",
     "Content-Type",
 ]

@@ -414,3 +414,22 @@ def test_accepting_one_page_accepts_no_other(shrunk: World) -> None:
     shrunk.approve(again.id)
     shrunk.check(everything=False)
     assert len(standing(shrunk)) == 4
+
+
+def test_bulk_files_that_shrank_and_were_accepted_are_believed_whole(tmp_path: Path) -> None:
+    """One decision about the file, not one more for every bill in it."""
+    watches = [watch("2025 HB 7132"), watch("2025 SB 1195")]
+    with World(tmp_path, [issue("stops", *watches)], day=date(2025, 5, 23), page=False) as world:
+        world.check()
+        rows = len(standing(world))
+        world.replica.misbehave(faults.FEED, "feed_shrunk")
+        for _ in range(4):
+            world.later(hours=13).check()
+        (asked,) = world.proposals(kind="review")
+        assert "bill_history.csv fell from" in asked.reason
+        assert len(standing(world)) == rows
+        world.approve(asked.id)
+        report = world.check(everything=False)
+        assert (report.failed, world.feed().verdict, world.feed().failures) == (0, Verdict.OK, 0)
+        assert len(standing(world)) < rows
+        assert world.proposals(kind="review") == []

@@ -352,6 +352,13 @@ def test_cron_jobs_follow_new_yorks_clock_through_its_changes(text, after, times
     assert [moment.astimezone(NEW_YORK).strftime("%a %m-%d %H:%M %Z") for moment in (first, second)] == times
 
 
+def test_a_cron_job_follows_the_clock_of_its_own_zone():
+    service = Service(Notifier(None), threading.Event(), lambda: True)
+    service.set_jobs([Job("prune", lambda _: None, cron=parse_cron("30 4 * * *"), zone=ZoneInfo("Asia/Tokyo"))])
+    first = service.scheduler.get_job("prune").trigger.get_next_fire_time(None, datetime(2025, 3, 8, tzinfo=UTC))
+    assert first.astimezone(UTC).strftime("%H:%M") == "19:30"
+
+
 def test_a_job_has_one_clock():
     with pytest.raises(ValueError, match="either every_seconds or cron"):
         Job("check", lambda _: None)

@@ -481,6 +481,14 @@ def test_an_apprise_address_through_the_stock_plugin(slack):
     other.close()
 
 
+def test_nobody_sends_a_message_on_to_another_machine(slack):
+    slack.script(307, "elsewhere", {"Location": f"{slack.base}elsewhere"})
+    address = slack.base.replace("http://", "json://") + "hook"
+    outcome = open_transport(ChannelKind.APPRISE).send(Message(ChannelKind.APPRISE, address, "1@x", "s", "t"))
+    assert outcome.kind is TEMPORARY
+    assert len(slack.posts) == 1
+
+
 def test_an_apprise_address_that_is_refused_reaches_nobody(slack):
     other = open_transport(ChannelKind.APPRISE)
     assert other.send(Message(ChannelKind.APPRISE, "dbus://", "1@x", "s", "t")).kind is PERMANENT
@@ -566,6 +574,10 @@ def test_bad_slack_addresses(address):
         "vapid://a@example.org/b@example.org?keyfile=/etc/passwd",
         "workflows://host/a/b/c?template=/etc/passwd",
         "jsons://example.org/hook?verify=no",
+        "jsons://example.org/hook?a=b;verify=no",
+        "jsons://example.org/hook?%20verify=no&verify=yes",
+        "jsons://example.org/hook?redirect=yes",
+        "vapid://a@example.org/b@example.org?a=b;keyfile=/etc/passwd",
         "nonsense://example.org",
     ],
 )

@@ -100,7 +100,13 @@ def clean(text: str) -> str:
             "The House and the Senate both passed HB 5002, the second on May 20, 2025.",
         ),
         (SENT, "05-30", "to_governor", "05-30", "HB 5002 went to the governor on May 30, 2025."),
-        (SENT + "06-09 SIGNED BY GOVERNOR", "06-09", "signed", "06-09", "The governor signed HB 5002 on June 9, 2025."),
+        (
+            SENT + "06-09 SIGNED BY GOVERNOR",
+            "06-09",
+            "signed",
+            "06-09",
+            "The governor signed HB 5002 on June 9, 2025. It is now Public Act 25-19.",
+        ),
         (
             SENT + "06-09 VETOED BY GOVERNOR",
             "12-31",
@@ -113,7 +119,7 @@ def clean(text: str) -> str:
             "06-09",
             "law_in_part",
             "06-09",
-            "The governor signed HB 5002 on June 9, 2025, but vetoed section 7.",
+            "The governor signed HB 5002 on June 9, 2025, but vetoed section 7. It is now Public Act 25-19.",
         ),
         (
             REFERRED,
@@ -341,7 +347,8 @@ def test_one_line_of_the_table_is_enough_for_an_override_or_an_unsigned_law() ->
     assert read_stage(bill("HB05002"), vetoed, YEARS_END).stage is Stage.VETOED  # today nobody knows the wording
     reading = read_stage(bill("HB05002"), vetoed, YEARS_END, table)
     assert (reading.stage, reading.is_law, reading.since) == (Stage.VETO_OVERRIDDEN, True, date(2025, 6, 23))
-    assert reading.reason == "The House and the Senate overrode the governor's veto of HB 5002 on June 23, 2025."
+    overrode = "The House and the Senate overrode the governor's veto of HB 5002 on June 23, 2025."
+    assert reading.reason == f"{overrode} It is now Public Act 25-19."
     unsigned = history(clean(SENT + "06-16 BECAME LAW WITHOUT SIGNATURE"))
     reading = read_stage(bill("HB05002"), unsigned, YEARS_END, table)
     assert (reading.stage, reading.is_law, reading.unsigned_deadline) == (Stage.LAW_WITHOUT_SIGNATURE, True, None)

@@ -219,7 +219,7 @@ def test_the_day_of_a_hearing_and_a_new_report() -> None:
     )
     assert (report.milestone, report.sentence) == (
         Milestone.REPORT,
-        "“Final Report” was published on Police Transparency Task Force.",
+        "“Final Report” was published on the page “Police Transparency Task Force”.",
     )
 
 

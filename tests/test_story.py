@@ -31,6 +31,9 @@ TASK_FORCE = "/jud/taskforce.asp?TF=20200116_Police%20Transparency%20and%20Accou
 MAINTAINER = {"name": "Alex Example", "channel": "email", "address": "alex@example.org"}
 OPERATOR = {"name": "Sam Example", "channel": "email", "address": "sam@example.org"}
 
+#: A working day of the session.
+MARCH = date(2025, 3, 4)
+
 BOARD = [
     issue("stops", watch("2025 HB 7132", effect="achieved"), narrative="Officers may stop anybody for a broken light."),
     issue("housing", watch("2025 HB 5002", effect="achieved")),
@@ -281,16 +284,45 @@ def test_maintainers_get_one_message_a_run_and_operators_one_an_outage(tmp_path:
 def test_verified_is_when_all_its_watches_were_last_read_well(tmp_path: Path) -> None:
     with World(tmp_path, [*BOARD, issue("nobody-looks")], feed=False) as world:
         sight(world, EVE + timedelta(days=1))
-        standings = {one.issue.id: one for one in world.ask(board.standings)}
+        standings = {one.issue.id: one for one in world.standings()}
         read_at = world.now
         assert standings["stops"].verified_at == read_at
         assert standings["nobody-looks"].verified_at is None
         world.replica.misbehave(lambda path: "HB07132" in path, "maintenance")
         sight(world, EVE + timedelta(days=2))
-        standings = {one.issue.id: one for one in world.ask(board.standings)}
+        standings = {one.issue.id: one for one in world.standings()}
         assert standings["stops"].verified_at == read_at
         assert standings["stops"].unread == ("stops/2025-HB07132",)
         assert standings["housing"].verified_at == world.now
+
+
+def test_a_settled_bill_between_its_monthly_reads_does_not_hold_the_board_back(tmp_path: Path) -> None:
+    """HB 6004 (2020) is watched by most issues and is law: read once a month it must not make them look stale."""
+    both = [issue("stops", watch("2020 HB 6004"), watch("2025 HB 7132")), issue("past", watch("2020 HB 6004"))]
+    with World(tmp_path, both, feed=False) as world:
+        sight(world, MARCH)
+        first = world.now
+        for day in range(1, 4):
+            world.at(MARCH + timedelta(days=day)).check(everything=False)
+        standings = {one.issue.id: one for one in world.standings()}
+        assert standings["stops"].verified_at == world.now
+        assert standings["past"].verified_at == first
+        assert [one.late for one in standings.values()] == [(), ()]
+        # Once it cannot be read it does: nobody knows any more what its page says.
+        world.replica.misbehave(lambda path: "06004" in path.upper(), "not_found")
+        world.later(days=30).check(everything=False)
+        standings = {one.issue.id: one for one in world.standings()}
+        assert standings["stops"].verified_at == first
+        assert standings["past"].unread == ("past/2020-HB06004",)
+
+
+def test_a_board_whose_service_stopped_says_so(tmp_path: Path) -> None:
+    with World(tmp_path, BOARD, feed=False) as world:
+        sight(world, MARCH)
+        world.later(hours=12)
+        assert {one.late for one in world.standings()} == {()}
+        world.later(days=2)
+        assert {one.issue.id: len(one.late) for one in world.standings()} == {"stops": 1, "housing": 1, "receipts": 1}
 
 
 def test_the_whole_year_of_the_real_board_leaves_a_short_queue(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Who is told: adding, changing, leaving, importing. All or none, and no secret shown."""
+"""Who is told, on the command line: adding, looking, changing, stopping. No secret is shown."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.cli.app import app
-from monitor.model.messaging import Cadence, ChannelKind, DeliveryState
+from monitor.model.messaging import Cadence, ChannelKind, Choice, DeliveryState
 from monitor.notify.channels import mask_address
 from monitor.store.schema import Subscription
-from monitor.workflow.subscribe import Unsuitable, read_csv, subscribe, unsubscribe, wish
-from tests.pipeline import World
+from monitor.store.schema_desk import Deed
+from monitor.workflow.links import Purpose, links
+from monitor.workflow.subscribe import Unsuitable, choose, unsubscribe, wish
+from tests.pipeline import ORGANIZATION, World, issue
+from tests.slack_sink import SlackSink
 from tests.telling import of, publish, told_world
 
 HOOK = "https://hooks.slack.com/services/T0123456/B0123456/s3cr3tHook"
@@ -32,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def monitor(world: World, *arguments: str, given: str | None = None) -> tuple[int, str, str]:
     everything = ["--config", str(world.config_path), "--now", world.now.isoformat(), "subscribers", *arguments]
-    done = CliRunner().invoke(app, everything, input=given)
+    done = CliRunner().invoke(app, everything, input=given, env=world.environ)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.stdout, done.stderr
 
@@ -118,14 +122,21 @@ def test_an_address_that_cannot_be_is_refused_with_words(world: World, address: 
 def test_a_webhook_comes_by_standard_input_and_is_shown_masked(world: World) -> None:
     code, out, err = monitor(world, "add", "--channel", "slack", "-", given=f"{HOOK}\n")
     assert (code, err) == (0, "")
-    assert everyone(world)[0][:2] == ("slack", HOOK)
+    assert everyone(world)[0][:2] == ("slack", mask_address(ChannelKind.SLACK, HOOK))
     listed = monitor(world, "list")[1] + monitor(world, "list", "--json")[1] + monitor(world, "list", "--all")[1]
     removed = monitor(world, "remove", "--channel", "slack", "-", given=HOOK)
-    again = monitor(world, "remove", "--channel", "slack", "-", given=HOOK)
-    assert removed[0] == 0
+    again = monitor(world, "remove", "-", given=HOOK.replace("s3cr3t", "s3cr3tToo"))
+    assert (removed[0], again[0]) == (0, 1)
     shown = out + listed + repr(removed) + repr(again)
     assert "https://hooks.slack.com…" in shown
     assert "s3cr3t" not in shown
+
+
+def test_a_webhook_is_named_by_what_the_list_shows(world: World) -> None:
+    world.subscribe(HOOK, "slack")
+    [row] = json.loads(monitor(world, "list", "--json")[1])
+    assert monitor(world, "remove", row["address"])[0] == 0
+    assert world.rows(Subscription)[0].left_at == world.now
 
 
 def test_a_wrong_webhook_is_not_repeated_on_the_screen(world: World) -> None:
@@ -139,202 +150,234 @@ def test_nothing_on_standard_input(world: World) -> None:
     assert err.strip()
 
 
-# --- import -----------------------------------------------------------------------------------------------------------
+# --- test messages ----------------------------------------------------------------------------------------------------
 
 
-def csv(world: World, text: str | bytes) -> str:
-    path = world.folder / "people.csv"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return str(path)
+@pytest.fixture
+def slack() -> Iterator[SlackSink]:
+    with SlackSink() as sink:
+        yield sink
 
 
-def test_a_file_is_imported(world: World) -> None:
-    world.subscribe("bob@example.org")
-    file = csv(
-        world,
-        "address,channel,topics,issues,cadence\r\n"
-        "ann@example.org,,,stops quotas,weekly\r\n"
-        '"bob@example.org",email,topic,,\r\n'
-        f"{HOOK},slack,,,daily\r\n",
+@pytest.fixture
+def sending(tmp_path: Path, slack: SlackSink) -> Iterator[World]:
+    """Slack is posted to, at the sink."""
+    mail = {"host": "127.0.0.1", "port": 9, "security": "none", "from": "board@example.org"}
+    with told_world(tmp_path, None, slack, settings={"mail": mail}) as world:
+        yield world
+
+
+def test_a_webhook_is_saved_only_after_its_provider_took_a_test_message(sending: World, slack: SlackSink) -> None:
+    hook = f"{slack.base}T1/B1/s3cr3t"
+    slack.script(404, "no_service", times=1)
+    code, out, err = monitor(sending, "add", "--channel", "slack", "-", given=hook)
+    assert (code, out) == (1, "")
+    assert err == "Slack did not take the test message: Slack: 404 no_service. Nothing was changed.\n"
+    assert everyone(sending) == []
+    assert monitor(sending, "add", "--channel", "slack", "-", given=hook)[0] == 0
+    assert slack.posts[1].json["text"].startswith("Test message from Example Police Reform Advocates.")
+    assert len(everyone(sending)) == 1
+    assert monitor(sending, "add", "--channel", "slack", "--no-test", "-", given=f"{hook}2")[0] == 0
+    assert len(slack.posts) == 2
+
+
+def test_without_a_key_nobody_is_asked_and_nothing_is_kept(sending: World, slack: SlackSink) -> None:
+    del sending.environ["MONITOR_WEBHOOK_KEY"]
+    for more in ((), ("--no-test",)):
+        code, out, err = monitor(sending, "add", "--channel", "slack", "-", *more, given=f"{slack.base}T1/B1/s3cr3t")
+        assert (code, out) == (1, "")
+        assert "MONITOR_WEBHOOK_KEY is not set" in err
+        assert "openssl rand -base64 32" in err
+    assert (slack.posts, everyone(sending)) == ([], [])
+
+
+def test_a_disabled_webhook_says_why_and_a_test_enables_it_again(sending: World, slack: SlackSink) -> None:
+    hook = f"{slack.base}T1/B1/s3cr3t"
+    sending.subscribe(hook, "slack")
+    publish(sending)
+    slack.script(410, "channel_is_archived", times=2)
+    sending.later(minutes=5).deliver()
+    [row] = json.loads(monitor(sending, "list", "--state", "unreachable", "--json")[1])
+    assert row["reason"] == "Slack: 410 channel_is_archived"
+    code, _, err = monitor(sending, "test", "-", given=hook)
+    assert (code, "channel_is_archived" in err) == (1, True)
+    assert not sending.rows(Subscription)[0].live
+    assert monitor(sending, "test", row["address"])[0] == 0
+    assert sending.rows(Subscription)[0].live
+    assert [one.what for one in sending.rows(Deed)][-2:] == ["tested subscriber"] * 2
+
+
+def test_an_address_of_our_own_network_is_not_asked(sending: World, slack: SlackSink) -> None:
+    address = slack.base.replace("http://", "json://")
+    code, _, err = monitor(sending, "add", "--channel", "apprise", address)
+    assert (code, slack.posts) == (1, [])
+    assert "127.0.0.1 is in a private network; if it is meant, name it under apprise_hosts" in err
+    sending.configure([issue("stops"), issue("quotas")], apprise_hosts=["127.0.0.1"])
+    assert monitor(sending, "add", "--channel", "apprise", address)[0] == 0
+    assert slack.posts[0].json["title"].startswith("Test message from")
+
+
+# --- looking and changing ---------------------------------------------------------------------------------------------
+
+
+def test_a_whole_choice_is_given_shown_and_changed_bit_by_bit(world: World) -> None:
+    choice = ["--issue", "stops", "--interest", "status", "--interest", "hearings", "--cadence", "weekly"]
+    when = ["--hour", "17", "--weekday", "friday", "--zone", "America/Chicago"]
+    monitor(world, "add", "ann@example.org", *choice, *when, "--consent", "asked at the fair")
+    before = json.loads(monitor(world, "show", "ann@example.org", "--json")[1])
+    asked = {"issues": ["stops"], "interests": ["status", "hearings"], "cadence": "weekly", "hour": 17}
+    asked |= {"weekday": "friday", "zone": "America/Chicago", "consent": "asked at the fair", "state": "live"}
+    assert asked.items() <= before.items()
+    assert before["consented_on"] == world.today.isoformat()
+    changed = json.loads(monitor(world, "change", "ann@example.org", "--hour", "0", "--json")[1])
+    assert {**changed, "deliveries": []} == {**before, "hour": 0}
+    back = json.loads(monitor(world, "change", "ann@example.org", "--everything", "--board-time", "--json")[1])
+    assert (back["issues"], back["hour"], back["weekday"], back["zone"], back["cadence"]) == (
+        [],
+        None,
+        None,
+        None,
+        "weekly",
     )
-    assert monitor(world, "import", file) == (0, "2 added, 1 changed.\n", "")
-    assert everyone(world) == [
-        ("email", "bob@example.org", ["topic"], [], "immediate"),
-        ("email", "ann@example.org", [], ["stops", "quotas"], "weekly"),
-        ("slack", HOOK, [], [], "daily"),
-    ]
-    assert json.loads(monitor(world, "import", file, "--json")[1]) == {"new": 0, "changed": 3, "left": []}
+    assert monitor(world, "change", "ann@example.org", "--zone", "Mars/Base")[0] == 1
 
 
-def test_who_has_left_stays_away_until_added_by_name(world: World) -> None:
-    for address, channel in (("ann@example.org", "email"), (HOOK, "slack"), ("bob@example.org", "email")):
-        world.subscribe(address, channel)
-    for address, channel in (("ann@example.org", ChannelKind.EMAIL), (HOOK, ChannelKind.SLACK)):
-        unsubscribe(world.context, channel, address)
-    before = world.rows(Subscription)
-    file = csv(
-        world, f"address,channel,cadence\nann@Example.org,,daily\nbob@example.org,,\n{HOOK},slack,\nnew@example.org,,\n"
-    )
-    code, out, err = monitor(world, "import", file)
-    assert (code, err) == (0, "")
-    assert out.splitlines() == [
-        "1 added, 1 changed.",
-        "2 left out, since they have left; if they ask to be back: monitor subscribers add",
-        "  ann@example.org",
-        f"  {mask_address(ChannelKind.SLACK, HOOK)}",
+def test_the_last_messages_and_their_errors_are_shown(sending: World, slack: SlackSink) -> None:
+    sending.subscribe(f"{slack.base}T1/B1/s3cr3t", "slack")
+    publish(sending)
+    slack.script(500, "oops")
+    sending.later(minutes=5).deliver()
+    [row] = json.loads(monitor(sending, "list", "--json")[1])
+    [told] = json.loads(monitor(sending, "show", row["address"], "--json")[1])["deliveries"]
+    assert (told["state"], told["code"], told["error"]) == ("pending", 500, "Slack: 500 oops")
+    assert "Slack: 500 oops" in monitor(sending, "show", row["address"])[1]
+
+
+def test_a_pause_begins_and_ends(world: World) -> None:
+    world.subscribe("ann@example.org")
+    until = (world.today + timedelta(days=30)).isoformat()
+    assert monitor(world, "pause", "ann@example.org", "--until", until)[0] == 0
+    assert json.loads(monitor(world, "list", "--state", "paused", "--json")[1])[0]["paused_until"] == until
+    assert json.loads(monitor(world, "list", "--state", "live", "--json")[1]) == []
+    assert monitor(world, "pause", "ann@example.org", "--until", "2020-01-01")[0] == 2
+    assert monitor(world, "resume", "ann@example.org")[0] == 0
+    assert world.rows(Subscription)[0].paused_until is None
+
+
+def test_a_long_list_is_read_page_by_page(world: World) -> None:
+    for number in range(5):
+        world.subscribe(f"reader{number}@example.org")
+    first = json.loads(monitor(world, "list", "--limit", "3", "--json")[1])
+    rest = json.loads(monitor(world, "list", "--after", str(first[-1]["id"]), "--json")[1])
+    assert [one["address"] for one in first + rest] == [f"reader{number}@example.org" for number in range(5)]
+
+
+def test_a_link_opens_the_readers_own_page(world: World) -> None:
+    world.subscribe("ann@example.org")
+    code, _, err = monitor(world, "link", "ann@example.org")
+    assert (code, "organization.board_url" in err) == (1, True)
+    world.configure([issue("stops")], organization={**ORGANIZATION, "board_url": "https://board.example.org/"})
+    url = monitor(world, "link", "ann@example.org")[1].strip()
+    base, _, token = url.rpartition("/")
+    assert base == "https://board.example.org/alerts"
+    assert world.ask(lambda session: links(session).read(Purpose.MANAGE, token)) == world.rows(Subscription)[0].id
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_was_removed_is_not_written_to_until_added_by_name(world: World) -> None:
+    world.subscribe("ann@example.org")
+    assert monitor(world, "remove", "ann@example.org")[0] == 0
+    [listed] = json.loads(monitor(world, "suppressed", "--json")[1])
+    assert (listed["address"], listed["why"]) == ("a***@example.org", "left")
+    assert monitor(world, "add", "ann@example.org")[0] == 0
+    assert json.loads(monitor(world, "suppressed", "--json")[1]) == []
+    assert world.rows(Subscription)[0].live
+
+
+def test_who_was_deleted_leaves_nothing_but_a_fingerprint(world: World) -> None:
+    world.subscribe("ann@example.org")
+    publish(world)
+    assert monitor(world, "delete", "ann@example.org")[0] == 0
+    assert everyone(world) == []
+    assert b"ann@example" not in dump(world)
+    code, _, err = monitor(world, "add", "ann@example.org")
+    assert (code, everyone(world)) == (1, [])
+    assert "this address is not written to: deleted on" in err
+    assert monitor(world, "lift", "ann@example.org")[0] == 0
+    assert monitor(world, "add", "ann@example.org")[0] == 0
+
+
+def test_an_address_is_suppressed_whether_it_is_subscribed_or_not(world: World) -> None:
+    world.subscribe("ann@example.org")
+    for name in ("ann", "bob"):
+        assert (
+            monitor(world, "suppress", f"{name}@example.org", "--why", "complained", "--detail", "by telephone")[0] == 0
+        )
+    assert not world.rows(Subscription)[0].live
+    rows = json.loads(monitor(world, "suppressed", "--json")[1])
+    assert sorted((one["address"], one["detail"]) for one in rows) == [
+        ("a***@example.org", "by telephone"),
+        ("b***@example.org", "by telephone"),
     ]
-    after = world.rows(Subscription)
-    assert [(one.left_at, one.cadence) for one in after[:2]] == [(one.left_at, one.cadence) for one in before[:2]]
-    assert all(one.left_at for one in after[:2])
-    assert json.loads(monitor(world, "import", file, "--json")[1])["left"] == [
-        "ann@example.org",
-        mask_address(ChannelKind.SLACK, HOOK),
-    ]
+    assert monitor(world, "suppress", "ann@example.org", "--why", "annoying")[0] == 2
+    assert monitor(world, "lift", "nobody@example.org")[0] == 1
+
+
+def test_an_address_in_other_capitals_is_found_and_suppressed(world: World) -> None:
+    world.subscribe("ann@example.org")
+    assert monitor(world, "add", "Ann@example.org", "--cadence", "weekly")[0] == 0
+    (ann,) = world.rows(Subscription)
+    assert (ann.address, ann.cadence) == ("ann@example.org", "weekly")
+    assert monitor(world, "suppress", "ANN@example.org", "--why", "complained")[0] == 0
+    (ann,) = world.rows(Subscription)
+    assert ann.left_at is not None
+    assert monitor(world, "delete", "Ann@Example.org")[0] == 0
+    assert world.rows(Subscription) == []
+
+
+def test_every_deed_is_in_the_audit_log_and_no_address_is(world: World) -> None:
+    until = (world.today + timedelta(days=9)).isoformat()
     monitor(world, "add", "ann@example.org")
-    assert [one.live for one in world.rows(Subscription)] == [True, False, True, True]
-
-
-def test_a_hundred_who_have_left_are_not_a_wall_of_text(world: World) -> None:
-    people = [f"reader{number}@example.org" for number in range(100)]
-    for one in people:
-        world.subscribe(one)
-    with world.database.transaction() as session:
-        session.query(Subscription).update({"left_at": world.now})
-    out = monitor(world, "import", csv(world, "\n".join(["address", *people])))[1].splitlines()
-    assert len(out) == 23
-    assert out[-1] == "  … and 80 more"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "address\nann@example.org\n",
-        "\ufeffaddress\nann@example.org\n",  # as Excel saves it
-        "address\r\nann@example.org",
-        'address,topics\n"ann@example.org",\n\n',
-        "cadence,address\nimmediate, ann@example.org \n",
-    ],
-)
-def test_spellings_of_a_good_file(world: World, text: str) -> None:
-    assert monitor(world, "import", csv(world, text)) == (0, "1 added, 0 changed.\n", "")
-    assert everyone(world) == [("email", "ann@example.org", [], [], "immediate")]
-
-
-def test_an_address_twice_in_a_file_counts_once_and_the_last_line_holds(world: World) -> None:
-    text = "address,cadence\nann@example.org,daily\nann@Example.org,weekly\n"
-    assert monitor(world, "import", csv(world, text)) == (0, "1 added, 1 changed.\n", "")
-    assert everyone(world) == [("email", "ann@example.org", [], [], "weekly")]
-
-
-def test_every_bad_line_is_named_and_nothing_is_imported(world: World) -> None:
-    file = csv(
-        world,
-        "address,channel,topics,issues,cadence\n"
-        "ann@example.org,,,,\n"
-        "nonsense,,,,\n"
-        "bob@example.org,,,stosp,\n"
-        "cat@example.org,,toppic,,\n"
-        "dan@example.org,,,,hourly\n"
-        "eve@example.org,,,,\n"
-        "https://example.org/s3cr3t,slack,,,\n",
-    )
-    code, out, err = monitor(world, "import", file)
-    assert (code, out) == (1, "")
-    told = err.splitlines()
-    assert [line.split(": ", 1)[0] for line in told[:-1]] == [f"{file}:{number}" for number in (3, 4, 5, 6, 8)]
-    assert "did you mean stops?" in told[1]
-    assert "did you mean topic?" in told[2]
-    assert told[-1] == "Nothing was imported."
-    assert "s3cr3t" not in err
-    assert everyone(world) == []
-
-
-def test_a_hundred_bad_lines_are_not_a_wall_of_text(world: World) -> None:
-    code, _, err = monitor(world, "import", csv(world, "address\n" + "nonsense\n" * 100))
-    assert code == 1
-    assert len(err.splitlines()) == 22
-    assert "… and 80 more" in err
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "the first line names the columns"),
-        ("email\nann@example.org\n", "it does not know email"),
-        ("ann@example.org\nbob@example.org\n", "it does not know ann@example.org"),
-        ("address;cadence\nann@example.org;daily\n", "the first line names the columns"),
-        ("address,adress\nann@example.org,x\n", "it does not know adress"),
-        ("address\nann@example.org,immediate\n", "more fields than columns"),
-        (b"address\nm\xfcller@example.org\n", "UTF-8"),
-        (b"address\n\x00\x01@example.org\n", "Nothing was imported"),
-        ('address\n"ann@example.org\n', "Nothing was imported"),
-    ],
-)
-def test_a_file_that_is_not_what_it_should_be(world: World, text: str | bytes, said: str) -> None:
-    file = csv(world, text)
-    code, out, err = monitor(world, "import", file)
-    assert (code, out) == (1, "")
-    assert said in err
-    assert file in err
-    assert everyone(world) == []
-
-
-def test_ten_thousand_lines_are_read_and_stored_at_once(world: World) -> None:
-    """Counted and not timed: one look at what there is, and rows written by the hundred."""
-    wishes = [
-        wish(world.config, f"reader{number}@example.org", "email", (), ("stops",), "daily") for number in range(10_000)
+    for words in ("change --hour 7", f"pause --until {until}", "resume", "remove", "add", "delete", "suppress", "lift"):
+        name, *more = words.split()
+        assert monitor(world, name, "ann@example.org", *more)[0] == 0
+    deeds = [
+        one for one in world.rows(Deed) if "subscri" in one.what or "address" in one.what or "suppression" in one.what
     ]
-    statements = counted(world, wishes)
-    assert len(world.rows(Subscription)) == 10_000
-    assert statements <= 50
-    assert counted(world, wishes) <= 50, "and what is as it was is not written again"
+    assert [one.what for one in deeds] == [
+        "added subscriber",
+        "changed subscriber",
+        "paused subscriber",
+        "resumed subscriber",
+        "removed subscriber",
+        "changed subscriber",
+        "deleted subscriber",
+        "suppressed address",
+        "lifted suppression",
+    ]
+    assert "example.org" not in repr([(one.about, one.detail) for one in deeds])
 
 
-def counted(world: World, wishes: Sequence[object]) -> int:
-    from sqlalchemy import event
-
-    count = 0
-
-    def add(*_: object) -> None:
-        nonlocal count
-        count += 1
-
-    event.listen(world.database.engine, "before_cursor_execute", add)
-    try:
-        subscribe(world.context, wishes)  # type: ignore[arg-type]
-    finally:
-        event.remove(world.database.engine, "before_cursor_execute", add)
-    return count
-
-
-def test_a_large_file_shows_progress_and_keeps_its_order(world: World) -> None:
-    steps: list[int] = []
-    file = csv(world, "address\n" + "".join(f"reader{number}@example.org\n" for number in range(10_000)))
-    wishes = read_csv(world.config, Path(file), steps.append)
-    assert steps == list(range(1, 10_001))
-    assert [one.address for one in wishes][:2] == ["reader0@example.org", "reader1@example.org"]
-
-
-def test_an_import_that_fails_half_way_leaves_nothing(world: World) -> None:
-    good = [wish(world.config, f"reader{number}@example.org", "email", (), (), "daily") for number in range(5)]
-
-    def failing() -> Iterator[object]:
-        yield from good
-        raise OSError("the disk went away")
-
-    with pytest.raises(OSError, match="went away"):
-        subscribe(world.context, failing())  # type: ignore[arg-type]
-    assert everyone(world) == []
+def dump(world: World) -> bytes:
+    """The database's file, everything of it on disk."""
+    world.database.close()
+    return (world.folder / "monitor.sqlite3").read_bytes()
 
 
 # --- wishes -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_wish_has_defaults_and_masks_itself(world: World) -> None:
-    made = wish(world.config, "ann@example.org", "", (), (), "")
-    assert (made.channel, made.cadence, made.masked) == (ChannelKind.EMAIL, Cadence.IMMEDIATE, "a***@example.org")
+    made = wish(world.config, "ann@example.org", "", Choice())
+    assert (made.channel, made.choice.cadence, made.masked) == (
+        ChannelKind.EMAIL,
+        Cadence.IMMEDIATE,
+        "a***@example.org",
+    )
     with pytest.raises(Unsuitable, match="there is no topic 'stops'"):
-        wish(world.config, "ann@example.org", "", ("stops",), (), "")
+        choose(world.config, topics=["stops"])
 
 
 def test_the_process_list_shows_no_webhook(world: World) -> None:
@@ -348,6 +391,7 @@ def test_the_process_list_shows_no_webhook(world: World) -> None:
         capture_output=True,
         timeout=60,
         check=True,
+        env={**os.environ, **world.environ},
     )
     assert "s3cr3t" not in repr(done.args) + done.stdout + done.stderr
-    assert everyone(world)[0][1] == HOOK
+    assert everyone(world)[0][1] == mask_address(ChannelKind.SLACK, HOOK)

@@ -348,4 +348,3 @@ def upgrade() -> None:
         batch_op.create_index("ix_deliveries_due", ["state", "due_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_message_key"), ["message_key"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_subscription_id"), ["subscription_id"], unique=False)
-

@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import board, check, database, demo, inspect, proposals, service, subscribers
+from monitor.cli import (
+    audit,
+    board,
+    bounces,
+    check,
+    database,
+    demo,
+    inspect,
+    maintainers,
+    message,
+    pages,
+    proposals,
+    search,
+    service,
+    subscribers,
+)
 from monitor.cli.options import NowOption, Shared, SharedConfigOption
 
 _EPILOG = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 the database cannot be used."
@@ -45,8 +60,11 @@ def root(
     context.obj = Shared(config, now)
 
 
-for module in (check, service, board, inspect, demo):
+for module in (check, service, bounces, board, pages, search, inspect, demo):
     module.register(app)
 app.add_typer(proposals.app, name="proposals")
 app.add_typer(subscribers.app, name="subscribers")
+app.add_typer(message.app, name="message")
+app.add_typer(maintainers.app, name="maintainers")
+app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="db")

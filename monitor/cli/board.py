@@ -30,7 +30,7 @@ def board(
     from monitor.store.board import standings
 
     with opened(context, config, now) as opening, opening.database.reading() as session:
-        found = standings(session)
+        found = standings(session, opening.now())
         if as_json_:
             as_json([_as_json(one) for one in found])
             return
@@ -48,10 +48,12 @@ def board(
 
 
 def _verified(standing: Standing) -> str:
-    if standing.watches == 0:
+    if not standing.watches:
         return "nothing is watched"
     if standing.unread:
         return f"{_moment(standing.verified_at)}, cannot read {', '.join(standing.unread)}"
+    if standing.late:
+        return f"{_moment(standing.verified_at)}, and not read since: see monitor doctor"
     return _moment(standing.verified_at)
 
 
@@ -70,8 +72,9 @@ def _as_json(standing: Standing) -> dict[str, Any]:
         "narrative": issue.narrative,
         "updated_at": issue.updated_at.isoformat(),
         "last_verified_at": standing.verified_at.isoformat() if standing.verified_at else None,
-        "watches": standing.watches,
+        "watches": list(standing.watches),
         "unread": list(standing.unread),
+        "late": list(standing.late),
     }
 
 
@@ -90,14 +93,14 @@ def history(
 
     with opened(context, config, now) as opening, opening.database.reading() as session:
         if session.get(Issue, issue) is None:
-            near = get_close_matches(issue, [one.issue.id for one in store.standings(session)], n=1)
+            near = get_close_matches(issue, [one.issue.id for one in store.standings(session, opening.now())], n=1)
             fail(f"there is no issue {issue!r}" + (f"; did you mean {near[0]}?" if near else "; see monitor board"))
         moves = [_move(one) for one in store.history(session, issue)]
     if as_json_:
         as_json(moves)
         return
-    rows = [(_eastern_day(move["at"]), _labels(move), move["reason"], move["decided_by"]) for move in moves]
-    table(("date", "status", "reason", "approved by"), rows, "Nothing has been published for this issue yet.")
+    rows = [(move["id"], _eastern_day(move["at"]), _labels(move), _reason(move), move["decided_by"]) for move in moves]
+    table(("move", "date", "status", "reason", "approved by"), rows, "Nothing has been published for this issue yet.")
 
 
 def _labels(move: dict[str, Any]) -> str:
@@ -106,6 +109,10 @@ def _labels(move: dict[str, Any]) -> str:
 
     before, after = Status(move["from_status"]).label, Status(move["to_status"]).label
     return f"{before} → {after}" if before != after else f"stays {after}"
+
+
+def _reason(move: dict[str, Any]) -> str:
+    return f"Correction of move {move['corrects']}: {move['reason']}" if move["corrects"] else str(move["reason"])
 
 
 def _eastern_day(moment: str) -> str:
@@ -119,6 +126,8 @@ def _eastern_day(moment: str) -> str:
 def _move(transition: Transition) -> dict[str, Any]:
     evidence = transition.proposal.evidence if transition.proposal is not None else []
     return {
+        "id": transition.id,
+        "corrects": transition.corrects_id,
         "at": transition.at.isoformat(),
         "from_status": transition.from_status,
         "to_status": transition.to_status,

@@ -90,6 +90,8 @@ def _tell(report: CheckReport) -> None:
         if getattr(report, name)
     )
     typer.echo(f"Read {report.checked} sources ({counts or 'none were due'}) with {report.requests} requests.")
+    if report.checked and report.checked == report.failed + report.blocked:
+        typer.echo("None could be read; nothing on the board is verified anew. `monitor doctor` looks closer.")
     for change in report.changes:
         typer.echo(f"  {_one(change)}")
     if report.proposals:

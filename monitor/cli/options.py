@@ -89,7 +89,7 @@ def opened(
             migrations.upgrade(database)
         if not unready:
             migrations.require(database)
-        yield Context(settings, database, clock(now or shared.now), os.environ, stopping)
+        yield Context(settings, database, clock(now or shared.now), os.environ, stopping, config_path=path)
     except ConfigError as error:
         fail(str(error), USAGE)
     except migrations.SchemaMismatch as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import REFUSED, ConfigOption, JsonOption, NowOption, Shared, clock, opened
+from monitor.cli.options import REFUSED, USAGE, ConfigOption, JsonOption, NowOption, Shared, clock, fail, opened
 from monitor.cli.output import as_json, progress, table
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from monitor.schedule import Job
     from monitor.workflow.context import Context
+
+#: How often the mailbox is read that mail comes back to.
+_BOUNCES_SECONDS = 600.0
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +38,7 @@ def run(context: typer.Context, config: ConfigOption = None, now: NowOption = No
     from monitor.store import migrations
     from monitor.systemd import Notifier, watchdog_seconds
     from monitor.workflow.jobs import job_failing, job_recovered
+    from monitor.workflow.sealing import settle
     from monitor.workflow.sync import sync
 
     stop = threading.Event()
@@ -45,6 +49,7 @@ def run(context: typer.Context, config: ConfigOption = None, now: NowOption = No
         def prepare() -> None:
             migrations.require(opening.database)
             sync(opening)
+            settle(opening)
 
         def reload() -> Sequence[Job]:
             nonlocal current
@@ -79,44 +84,81 @@ def _reloaded(context: typer.Context, config: Path | None, opening: Context) -> 
 
 
 def _jobs(opening: Context) -> Sequence[Job]:
+    from monitor.notify.mailbox import MailboxError
     from monitor.schedule import Job, Progress
+    from monitor.workflow.bounces import open_inbox, read_bounces
     from monitor.workflow.check import check
     from monitor.workflow.deliver import deliver as send
+    from monitor.workflow.heartbeat import heartbeat
     from monitor.workflow.prune import prune
+    from monitor.workflow.sealing import watch
 
     def read(progress: Progress) -> None:
         check(opening, progress=lambda done, total: progress.touch())
 
     def tell(progress: Progress) -> None:
+        watch(opening)
         send(opening, progress=lambda done: progress.touch())
+
+    def reassure(progress: Progress) -> None:
+        heartbeat(opening)
+        progress.touch()
 
     def forget(progress: Progress) -> None:
         prune(opening)
         progress.touch()
 
+    def come_back(progress: Progress) -> None:
+        mailbox = open_inbox(opening)
+        report = read_bounces(opening, mailbox, progress=lambda done: progress.touch()) if mailbox else None
+        if report and report.problems:
+            raise MailboxError(report.problems[0])
+
     times = opening.config.schedule
+    has_inbox = opening.config.mail is not None and opening.config.mail.inbox is not None
     return [
         Job("check", read, every_seconds=times.tick_seconds),
         Job("deliver", tell, every_seconds=times.tick_seconds),
-        Job("prune", forget, cron=times.prune),
+        Job("heartbeat", reassure, every_seconds=max(times.tick_seconds, 300)),
+        Job("prune", forget, cron=times.prune, zone=times.zone),
+        *([Job("bounces", come_back, every_seconds=_BOUNCES_SECONDS)] if has_inbox else []),
     ]
 
 
 def deliver(
-    context: typer.Context, config: ConfigOption = None, now: NowOption = None, as_json_: JsonOption = False
+    context: typer.Context,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Send what is held since a backup was restored, too.")
+    ] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Drop what is held since a backup was restored.")] = False,
+    config: ConfigOption = None,
+    now: NowOption = None,
+    as_json_: JsonOption = False,
 ) -> None:
     """Send what is due now."""
+    from monitor.workflow import restored
     from monitor.workflow.deliver import deliver as send
 
+    if resume and forget:
+        fail("write --resume or --forget, not both", USAGE)
     with opened(context, config, now) as opening, progress("Sending") as show:
+        restored.look(opening)
+        moved = restored.resume(opening) if resume else restored.forget(opening) if forget else 0
         report = send(opening, progress=lambda done: show(done, None), rested=True)
     if as_json_:
         as_json(report.as_json())
         return
+    if resume or forget:
+        typer.echo(f"{moved} that were held are {'sent when they are due' if resume else 'dropped'}.")
     counts = ", ".join(
         f"{getattr(report, name)} {name}" for name in ("retrying", "dead", "cancelled") if getattr(report, name)
     )
     typer.echo(f"{report.sent} sent{', ' + counts if counts else ''}.")
+    if report.held:
+        typer.echo(
+            f"{report.held} held: they were queued in a database that was restored and may have been sent before. "
+            "To send them: monitor deliver --resume. To drop them: monitor deliver --forget"
+        )
     for problem in report.problems[:20]:
         typer.echo(f"  {problem}")
 

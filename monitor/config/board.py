@@ -121,6 +121,27 @@ _POSSIBLE = {
 }
 
 
+class Letter(Strict):
+    """A letter to a lawmaker that a reader may send, opened in their own mail program or copied."""
+
+    subject: Line = Field(description="Its subject. `{name}` and `{town}` stand for the reader's own.")
+    body: Text = Field(description="Its text, with the same two placeholders; no other braces.")
+
+    @model_validator(mode="after")
+    def _known_placeholders(self) -> Self:
+        for name in ("subject", "body"):
+            rest = re.sub(r"\{(name|town)\}", "", getattr(self, name))
+            if "{" in rest or "}" in rest:
+                message = "a letter knows two placeholders only: {name} and {town}"
+                raise wrong(message, "remove other braces", (name,))
+        return self
+
+    def filled(self, name: str, town: str) -> tuple[str, str]:
+        """Subject and body with the reader's name and town."""
+        subject, body = (text.replace("{name}", name).replace("{town}", town) for text in (self.subject, self.body))
+        return subject, body
+
+
 class Issue(Strict):
     """One policy question of the board. The status and text here are where it starts; afterwards the database knows."""
 
@@ -130,6 +151,7 @@ class Issue(Strict):
     initial_since: date | None = Field(default=None, description="Since when, if known: `2020-07-31`.")
     initial_narrative: Text = Field(description="The board's text at first: plain, a few sentences.")
     action_url: Url | None = Field(default=None, description="Where a reader can do something about it.")
+    letter: Letter | None = Field(default=None, description="A letter to a lawmaker, offered on the issue's page.")
     watches: tuple[WatchEntry, ...] = Field(
         description="What is read for it. `[]` is allowed and means that no reading can ever verify this issue."
     )

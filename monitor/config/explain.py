@@ -10,7 +10,6 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from rapidfuzz.distance import OSA
 
 from monitor.config.errors import Problem
 from monitor.config.schema import Config
@@ -56,7 +55,9 @@ def explain(details: ErrorDetails, tree: Tree) -> Problem:
     if details["type"] == "missing":
         place = tree.place(loc[:-1], key=True)
         return Problem(*place, f"{path(loc[:-1])} lacks the key {loc[-1]}", describe(loc))
-    words = _WORDS.get(details["type"], details["msg"]).format(**context)
+    known = _WORDS.get(details["type"])
+    # What is not in the table is somebody's finished sentence, braces and all.
+    words = known.format(**context) if known else details["msg"]
     hint = context.get("hint") or _near_choice(details) or ""
     return Problem(*tree.place(loc), f"{path(loc)}: {words}", hint)
 
@@ -78,7 +79,7 @@ def unknown_key(loc: Loc, tree: Tree) -> Problem:
 
 
 def _near_key(name: str, known: list[str]) -> str:
-    ranked = sorted((OSA.distance(name.lower(), key), key) for key in known)
+    ranked = sorted((_distance(name.lower(), key), key) for key in known)
     if not ranked or ranked[0][0] > max(1, len(name) // 3):
         return ""
     return f"did you mean {' or '.join(key for distance, key in ranked if distance == ranked[0][0])}?"
@@ -139,5 +140,11 @@ def _near_choice(details: ErrorDetails) -> str:
         return ""
     choices = re.findall(r"'([^']*)'", expected)
     word = details["input"].lower().replace(" ", "_").replace("-", "_")
-    distance, choice = min((OSA.distance(word, choice), choice) for choice in choices)
+    distance, choice = min((_distance(word, choice), choice) for choice in choices)
     return f"did you mean {choice}?" if distance <= max(1, len(choice) // 2) else ""
+
+
+def _distance(word: str, other: str) -> int:
+    from rapidfuzz.distance import OSA  # for mistakes alone: a good file needs none of its memory
+
+    return OSA.distance(word, other)

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from monitor.config.checks import between
 from monitor.config.errors import ConfigError, Problem
 from monitor.config.explain import explain
+from monitor.config.mailing import KeyUnreadable, signing_key
 from monitor.config.schema import Config
 from monitor.config.secrets import Secret
 from monitor.config.text import LARGEST, Tree, UnreadableError, decode, parse
@@ -23,8 +24,21 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError with every problem found.
     """
+    return loads(read(path), path, environ)
+
+
+def read(path: Path) -> str:
+    """The text of the file. Raises ConfigError."""
     try:
-        tree = parse(decode(_read(path)))
+        return decode(_read(path))
+    except UnreadableError as error:
+        raise ConfigError(path, error.problems) from None
+
+
+def loads(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    """The same of a text that stands, or will stand, at ``path``."""
+    try:
+        tree = parse(decode(text.encode("utf-8", "surrogatepass")))
     except UnreadableError as error:
         raise ConfigError(path, error.problems) from None
     if not isinstance(tree.data, dict):
@@ -35,9 +49,23 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         tree.data["database"] = Secret(database)
     config, problems = _validate(tree, path.absolute().parent)
     problems.extend(between(tree))
+    if config is not None:
+        problems.extend(_unreadable_key(config, environ))
     if problems or config is None:
         raise ConfigError(path, [_blame(problem, bool(database)) for problem in problems])
     return config
+
+
+def _unreadable_key(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """A key that is there and cannot sign: better found now than at the first mail."""
+    key = config.mail.dkim.key(environ) if config.mail is not None and config.mail.dkim is not None else None
+    if key is None:
+        return
+    try:
+        signing_key(key)
+    except KeyUnreadable as error:
+        hint = "make one: openssl genrsa -traditional 2048"
+        yield Problem(0, 0, f"mail cannot be signed with the secret DKIM_KEY: {error}", hint)
 
 
 def _validate(tree: Tree, home: Path) -> tuple[Config | None, list[Problem]]:
@@ -98,6 +126,11 @@ def missing_secrets(config: Config, environ: Mapping[str, str]) -> Iterator[str]
     """The variables of secrets that the configuration names and nobody gave."""
     if config.mail is not None and config.mail.username and config.mail.password(environ) is None:
         yield "MONITOR_SMTP_PASSWORD"
+    if config.mail is not None and config.mail.dkim is not None and config.mail.dkim.key(environ) is None:
+        yield "MONITOR_DKIM_KEY"
+    imap = config.mail.inbox.imap if config.mail is not None and config.mail.inbox is not None else None
+    if imap is not None and imap.password(environ) is None:
+        yield "MONITOR_IMAP_PASSWORD"
     for contact in (*config.maintainers, *config.operators):
         if contact.target(environ) is None:
             yield f"MONITOR_{contact.address_secret}"

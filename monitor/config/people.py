@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from monitor.config.board import Strict
+from monitor.config.mailing import Dkim, Inbox, is_aligned
 from monitor.config.secrets import Secret, secret
 from monitor.config.values import Email, HomePath, Line, SecretName, Slug, Url, is_email, is_private_host, wrong
 from monitor.model.messaging import ChannelKind
@@ -55,6 +56,48 @@ class Mail(Strict):
     )
     username: Line | None = Field(default=None, description="The login, if the server wants one.")
     sender: Email = Field(alias="from", description="The address mail comes from.")
+    bounce_address: Email | None = Field(
+        default=None,
+        description="Where mail that cannot be delivered comes back to: a mailbox that also takes what is written to "
+        "`bounces+anything@…` for `bounces@…`. Every subscriber's mail then has a sender of its own there. "
+        "Default: it comes back to `from`, where a person reads it.",
+    )
+    inbox: Inbox | None = Field(default=None, description="How that mailbox is read, every ten minutes.")
+    dkim: Dkim | None = Field(default=None, description="Sign what is sent, if no mail server on its way does.")
+    nameserver: Line | None = Field(
+        default=None,
+        description="The DNS server that `monitor doctor` asks for your domain's records, as `9.9.9.9` or "
+        "`127.0.0.1:5353`. Default: this machine's.",
+    )
+
+    @model_validator(mode="after")
+    def _one_domain(self) -> Self:
+        """A sender somewhere else, or somebody else's signature, fails DMARC (RFC 7489 3.1) and lands in the spam."""
+        domain = self.sender.rpartition("@")[2]
+        if self.bounce_address is not None:
+            local, _, other = self.bounce_address.rpartition("@")
+            if not is_aligned(other, domain):
+                raise wrong(
+                    f"{other} is not in the domain of `from`", f"write an address at {domain}", ("bounce_address",)
+                )
+            if "+" in local or len(local) > 20:
+                raise wrong("a reader's token is put behind it", "write 20 letters at most, no +", ("bounce_address",))
+        if self.dkim is not None and not is_aligned(self.dkim.domain or domain, domain):
+            raise wrong(f"{self.dkim.domain} is not in the domain of `from`", f"write {domain}", ("dkim", "domain"))
+        return self
+
+    @property
+    def dkim_domain(self) -> str:
+        """Whose key signs."""
+        return (self.dkim and self.dkim.domain) or self.sender.rpartition("@")[2].lower()
+
+    connections: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="So many connections send at a time. A crash sends again what was on its way, at most one message "
+        "each.",
+    )
 
     @model_validator(mode="after")
     def _nothing_in_the_clear(self) -> Self:

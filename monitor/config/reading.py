@@ -103,7 +103,6 @@ class Manners(Strict):
         default=10,
         description="Every so many passes a page is read in full, whatever the server says of it: servers lie.",
     )
-    fetch_threads: int = Field(default=4, ge=1, le=32, description="How many hosts are read at the same time.")
 
 
 class Rhythm(Strict):
@@ -188,7 +187,7 @@ class Milestones(Strict):
     law_in_part: Suggests = Field(default=Suggests.STATUS, description="Signed with a line-item veto.")
     veto: Suggests = Field(default=Suggests.STATUS, description="Vetoed.")
     reversed: Suggests = Field(default=Suggests.STATUS, description="A vote was reversed, or a law was undone.")
-    hearing: Suggests = Field(default=Suggests.NARRATIVE, description="A public hearing was called or held.")
+    hearing: Suggests = Field(default=Suggests.NARRATIVE, description="The day of a public hearing has come and gone.")
     committee_vote: Suggests = Field(default=Suggests.NARRATIVE, description="A committee voted.")
     chamber_passage: Suggests = Field(default=Suggests.NARRATIVE, description="A chamber passed it.")
     act_number: Suggests = Field(default=Suggests.NARRATIVE, description="It got an act number (it is not law yet).")
@@ -212,12 +211,17 @@ class Milestones(Strict):
 
 
 class Notices(Strict):
-    """When the operators are told that a source is not well."""
+    """When the operators are told that a source is not well, and how much is told to a subscriber in a day."""
 
     fail_after: Count = Field(default=3, description="So many failures in a row before anyone is told.")
     quiet_after: Duration = Field(
         default=timedelta(days=7),
         description="In session, a feed without a change for this long.",
+    )
+    messages_a_day: Count = Field(
+        default=10,
+        description="The most messages a subscriber gets from one hour of their digest to the next. What is more waits "
+        "for that hour and leaves as one digest. Corrections leave all the same.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from monitor.config.people import Contact, Mail, Maintainer, Organization, Outbo
 from monitor.config.reading import Cadence, Manners, Milestones, Notices, Retention, Schedule, Sources, channel_prefixes
 from monitor.config.secrets import Secret
 from monitor.config.values import FolderUrl, host_key, is_private_host
+from monitor.config.web import Web
 
 
 class Config(Strict):
@@ -38,9 +40,15 @@ class Config(Strict):
         description="Further addresses under which webhooks may be posted to, beside Slack's own: "
         "`https://chat.example.org/hooks/`.",
     )
+    apprise_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts of your own network that an Apprise address of a subscriber may lead to, such as "
+        "`ntfy.example.lan`; without them only public hosts.",
+    )
     outbox: Outbox | None = Field(default=None, description="Messages as files instead of sending.")
     maintainers: tuple[Maintainer, ...] = Field(default=(), description="Who decides on proposals.")
     operators: tuple[Contact, ...] = Field(default=(), description="Who is told of outages.")
+    web: Web = Field(default_factory=Web, description="The pages.")
     retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
     topics: tuple[Topic, ...] = Field(description="The board.", min_length=1)
 
@@ -48,6 +56,12 @@ class Config(Strict):
     def database_url(self) -> str:
         """For SQLAlchemy. May hold a password: never print it."""
         return self.database.reveal()
+
+    @property
+    def alerts_url(self) -> str:
+        """Where readers sign up, and below it their own pages; "" when there are none, or no mail to lead there."""
+        board, mails = self.organization.board_url, self.mail is not None or self.outbox is not None
+        return f"{board.rstrip('/')}/alerts" if board and self.web.sign_up and mails else ""
 
     @property
     def private_hosts(self) -> frozenset[str]:
@@ -77,9 +91,15 @@ class Config(Strict):
             yield from topic.issues
 
     def watches(self) -> Iterator[Watch]:
-        for topic in self.topics:
-            for issue in topic.issues:
-                yield from watches_of(topic, issue, self.sources.cga.base_url)
+        return iter(self._watches)
+
+    @cached_property
+    def _watches(self) -> tuple[Watch, ...]:
+        """Made once: a page asks for them several times, and a board may have thousands."""
+        base_url = self.sources.cga.base_url
+        return tuple(
+            watch for topic in self.topics for issue in topic.issues for watch in watches_of(topic, issue, base_url)
+        )
 
     def issue(self, issue_id: str) -> Issue:
         """Raises KeyError for an issue that is not on the board."""

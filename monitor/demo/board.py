@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from ruamel.yaml import YAML
 
 from monitor.demo.facts import BillFacts, Facts
 
+#: Where `monitor serve --demo` answers, unless told otherwise: links in messages lead there.
+SERVED_AT = "http://127.0.0.1:8080/"
+
 NAME, OUTBOX, MARK = "config.yaml", "outbox", ".legislative-monitor-demo"
 
 #: Words in a bill's subjects or title, and the issue of the board it is watched for in the demonstration.
-#: Bills of the bundle that fit nowhere are watched for the last one; none of these has an effect on a status.
+#: Bills of the bundle that fit nowhere get an issue of their own; none of these has an effect on a status.
 _PLACES: Mapping[str, str] = {
     "warrant": "no-knock-warrants",
     "forfeit": "civil-asset-forfeiture",
@@ -24,7 +28,13 @@ _PLACES: Mapping[str, str] = {
     "recording": "reporting-stop-details",
     "training": "military-style-training",
 }
-_ELSEWHERE = "minor-offenses"
+_ELSEWHERE: Mapping[str, Any] = {
+    "id": "other-policing-bills",
+    "name": "Other policing bills",
+    "initial_status": "no_progress",
+    "initial_narrative": "The board has no place for these; the demonstration reads them all the same.",
+    "watches": [],
+}
 
 #: They only sound alike, as the shipped board says.
 _FALSE_FRIENDS = frozenset({"HB 6387", "HB 6907", "HB 6177"})
@@ -58,6 +68,7 @@ def write(folder: Path, facts: Facts, base_url: str) -> Path:
 
 def _point_at(data: Any, base_url: str) -> None:
     data["organization"]["name"] = "The demonstration"
+    data["organization"]["board_url"] = SERVED_AT
     data["database"] = "sqlite:///monitor.sqlite3"
     data["outbox"] = {"dir": OUTBOX}
     data["sources"]["hosts"] = []
@@ -79,6 +90,7 @@ def _issues(data: Any) -> list[Any]:
 
 def _watch_the_rest(data: Any, facts: Facts) -> None:
     """Every policing bill of the bundle is watched; the others in it are there for the tests."""
+    data["topics"].append({"id": "demonstration", "name": "Demonstration", "issues": [deepcopy(_ELSEWHERE)]})
     issues = {issue["id"]: issue for issue in _issues(data)}
     watched = {watch["bill"] for issue in issues.values() for watch in issue["watches"] if "bill" in watch}
     for bill in facts.of_session("2025"):
@@ -97,4 +109,4 @@ def _assume(data: Any) -> None:
 
 def _place(bill: BillFacts) -> str:
     words = " ".join((bill.title, *bill.subjects)).lower()
-    return next((issue for word, issue in _PLACES.items() if word in words), _ELSEWHERE)
+    return next((issue for word, issue in _PLACES.items() if word in words), str(_ELSEWHERE["id"]))

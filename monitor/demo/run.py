@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from monitor.config import load
 from monitor.demo import board
 from monitor.demo.facts import Facts
 from monitor.demo.replica import Replica
-from monitor.model.messaging import Cadence, ChannelKind
+from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.model.tracking import ProposalKind, ProposalState, Status
 from monitor.store import migrations, proposals
 from monitor.store.database import Database
@@ -32,6 +33,9 @@ from monitor.workflow.report import CheckReport
 from monitor.workflow.review import approve
 from monitor.workflow.subscribe import subscribe, wish
 from monitor.workflow.sync import sync
+
+#: Where the demonstration stands unless told otherwise.
+DEFAULT = Path("demo-data")
 
 #: The day before the session, so that every bill is seen to appear; and the last day anything happens.
 FIRST, LAST = date(2025, 1, 7), date(2025, 12, 5)
@@ -75,17 +79,19 @@ def run(folder: Path) -> None:
         config = load(path, {})
         database = Database(config.database_url)
         migrations.upgrade(database)
-        clock = [_moment(FIRST)]
-        context = Context(config, database, lambda: clock[0])
+        clock = [moment(FIRST)]
+        # Nobody posts to the demonstration's webhook: the key to it need not outlive this process.
+        context = Context(config, database, lambda: clock[0], {"MONITOR_WEBHOOK_KEY": secrets.token_hex()})
         sync(context)
         _subscribers(context)
         tally = Tally()
         for day in _days(facts, console):
             replica.set_day(day)
-            clock[0] = _moment(day)
+            clock[0] = moment(day)
             tally.add(check(context))
+            tally.messages += deliver(context).sent
         decided = _decide_one(context)
-        tally.messages = deliver(context).sent
+        tally.messages += deliver(context).sent
     _tell(console, context, tally, decided, folder)
     database.close()
 
@@ -99,7 +105,8 @@ def _clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _moment(day: date) -> datetime:
+def moment(day: date) -> datetime:
+    """When the pass of a day begins."""
     return datetime.combine(day, _HOUR, EASTERN).astimezone(UTC)
 
 
@@ -116,16 +123,16 @@ def _days(facts: Facts, console: Console) -> Iterator[date]:
 
 
 def _subscribers(context: Context) -> None:
+    every_step = (Interest.STATUS, Interest.ACTIVITY, Interest.HEARINGS)
+    digests = Choice(("accountability",), interests=every_step, cadence=Cadence.DAILY)
     wishes = [
-        wish(context.config, "ann@example.org", "email", [], [], Cadence.IMMEDIATE),
-        wish(context.config, "bob@example.org", "email", ["accountability"], [], Cadence.DAILY),
+        wish(context.config, "ann@example.org", "email", Choice()),
+        wish(context.config, "bob@example.org", "email", digests),
         wish(
             context.config,
             "https://hooks.slack.com/services/T0000/B0000/demonstration",
             ChannelKind.SLACK,
-            [],
-            [],
-            Cadence.IMMEDIATE,
+            Choice(),
         ),
     ]
     subscribe(context, wishes)
@@ -150,7 +157,8 @@ def _tell(console: Console, context: Context, tally: Tally, decided: int | None,
     with context.database.reading() as session:
         _tell_proposals(say, session)
     _tell_messages(say, tally, decided, folder)
-    _tell_next(say, folder, decided)
+    with context.database.reading() as session:
+        _tell_next(say, folder, _to_look_at(session), context.config.web.listen)
 
 
 def _tell_proposals(say: Any, session: Session) -> None:
@@ -206,14 +214,23 @@ def _last_message(folder: Path, lines: int = 16) -> list[str]:
     return ["(none)"]
 
 
-def _tell_next(say: Any, folder: Path, decided: int | None) -> None:
+def _to_look_at(session: Session) -> int:
+    """A proposal that waits, a status before a text."""
+    waiting = proposals.listing(session, [ProposalState.PENDING])
+    return min(waiting, key=lambda one: (one.kind != ProposalKind.STATUS, one.id)).id
+
+
+def _tell_next(say: Any, folder: Path, waiting: int, listen: str) -> None:
     monitor = f".venv/bin/monitor --config {folder / board.NAME}"
     say("")
     say("Next, on this database:")
     for words, why in (
         ("proposals list", "what waits for a decision"),
-        (f"proposals show {decided or 1}", "one proposal with its evidence"),
-        ("board", "where every issue stands and when it was verified"),
+        (f"proposals show {waiting}", "one proposal with its evidence"),
+        (f"board --now {LAST}T19:00-05:00", "where every issue stood that evening, and when it was verified"),
         ("subscribers list", "who is told"),
     ):
-        say(f"  {monitor} {words:<22} # {why}")
+        say(f"  {monitor} {words:<34} # {why}")
+    elsewhere = "" if folder == DEFAULT else f" --dir {folder}"
+    say("")
+    say(f"Look at it at http://{listen}/ once this runs: .venv/bin/monitor serve --demo{elsewhere}")

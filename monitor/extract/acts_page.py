@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-
-from bs4 import BeautifulSoup, Tag
+from typing import TYPE_CHECKING
 
 from monitor.extract import fingerprint, page
 from monitor.extract.base import ExtractError, pick
 from monitor.model.legislature import Act, ActList, BillKey
 from monitor.model.tracking import SourceKind, Verdict
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
 
 _AS_OF = re.compile(r"All(?:\s|\xa0|&nbsp;?)+Acts(?:\s|\xa0|&nbsp;?)+as(?:\s|\xa0|&nbsp;?)+of", re.IGNORECASE)
 _YEAR = re.compile(r"\b(\d{4})\b")
@@ -54,8 +56,8 @@ def _act_list(soup: BeautifulSoup, *, text: str, url: str) -> ActList:
 
 def _acts(heading: Tag, url: str) -> Iterator[Act]:
     """The rows of the table that follows ``heading`` before the next one."""
-    following = heading.find_next(["h3", "table"])
-    if not isinstance(following, Tag) or following.name != "table":
+    following = next(page.tags([heading.find_next(["h3", "table"])]), None)
+    if following is None or following.name != "table":
         return
     session = page.text_of(heading)
     years = pick(_YEAR.findall(session), what=f"year in the session's name {session!r}", where=url, expect=1)

@@ -71,13 +71,9 @@ def history_rows(body: bytes) -> dict[str, list[Row]]:
     return dict(grouped)
 
 
-def changed_bills(old: bytes, new: bytes) -> frozenset[str]:
-    """The bills whose rows differ between two history files. Order within a file is no difference."""
-    return frozenset(changed_histories(old, new))
-
-
 def changed_histories(old: bytes, new: bytes) -> dict[str, tuple[list[Row], list[Row]]]:
-    """For every bill whose rows differ, its rows in ``old`` and in ``new`` (none, if a file lacks it).
+    """For every bill whose rows differ, its rows in ``old`` and in ``new`` (none, if a file lacks it). Order within a
+    file is no difference.
 
     ``old`` was read before. Lines are compared as bytes, and parsed only for the bills that differ.
     Raises ExtractError as ``extract`` does.

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import takewhile
-
-from bs4 import BeautifulSoup, Tag
-from bs4.element import NavigableString
+from typing import TYPE_CHECKING
 
 from monitor.extract import fingerprint, page
 from monitor.extract.base import ExtractError, pick
 from monitor.extract.text import fold
 from monitor.model.legislature import ActionRow, Bill, BillKey, Document
 from monitor.model.tracking import SourceKind, Verdict
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
 
 _ASKED = re.compile(r"^([HS][BJR])?\W*0*([1-9]\d{0,4})$", re.IGNORECASE)
 #: "Substitute for Raised H.B. No. 5001", "H.J. No. 12", "Senate Joint Resolution No. 9", "Bill No. 6004"
@@ -168,8 +169,7 @@ def _purpose(heading: Tag) -> str:
 
 def _preamble(heading: Tag) -> Iterator[Tag]:
     """What stands between the bill's number and the first table."""
-    tags = (node for node in heading.next_elements if isinstance(node, Tag))
-    return takewhile(lambda node: node.name != "table", tags)
+    return takewhile(lambda node: node.name != "table", page.tags(heading.next_elements))
 
 
 def _sponsors(heading: Tag) -> tuple[str, ...]:
@@ -179,10 +179,8 @@ def _sponsors(heading: Tag) -> tuple[str, ...]:
     if introduced is None:
         return ()
     below = list(takewhile(lambda node: getattr(node, "name", None) not in _NEXT_PART, introduced.next_elements))
-    members = [
-        page.text_of(node) for node in below if isinstance(node, Tag) and _MEMBER.search(page.attribute(node, "href"))
-    ]
-    bare = (fold(node) for node in below if type(node) is NavigableString and introduced not in node.parents)
+    members = [page.text_of(node) for node in page.tags(below) if _MEMBER.search(page.attribute(node, "href"))]
+    bare = (fold(node) for node in page.strings(below) if introduced not in node.parents)
     return tuple(members or list(filter(None, bare))[:1])
 
 
@@ -195,8 +193,8 @@ def _documents(soup: BeautifulSoup, url: str) -> tuple[Document, ...]:
 
 
 def _section(table: Tag, url: str) -> Iterator[Document]:
-    head = table.find("thead")
-    section = page.text_of(head) if isinstance(head, Tag) else ""
+    head = next(page.tags([table.find("thead")]), None)
+    section = page.text_of(head) if head is not None else ""
     for link in table.find_all("a", href=True):
         title, target = page.text_of(link), page.address(page.attribute(link, "href"), url)
         # "[doc]" and "[pdf]" lead to copies of the document on the same line

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-from bs4 import BeautifulSoup, Tag
 
 from monitor.extract import fingerprint, page
 from monitor.extract.base import ExtractError, pick
@@ -18,6 +17,9 @@ from monitor.extract.text import fold
 from monitor.model.committees import COMMITTEES
 from monitor.model.legislature import Document, DocumentList
 from monitor.model.tracking import SourceKind, Verdict
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
 
 #: What a document's address ends in; pages of the site itself end in .asp.
 DOCUMENT = re.compile(r"\.(?:pdf|docx?|xlsx?|pptx?|rtf|txt|csv|zip|mp[34]|wav)$", re.IGNORECASE)

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import feedparser
-
 from monitor.extract import fingerprint, page
 from monitor.extract.base import ExtractError
 from monitor.extract.text import decode, fold
@@ -42,6 +40,8 @@ class FeedReader:
 
 def _parsed(body: bytes, url: str, content_type: str | None) -> Any:
     """feedparser's reading: lenient about bad XML, so completeness is checked here."""
+    import feedparser
+
     headers = {"content-type": content_type} if content_type else {}
     try:
         # A stream, never the bytes themselves: feedparser would open a body that looks like an address.

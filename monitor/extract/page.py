@@ -1,19 +1,23 @@
-"""What all HTML sources share: error pages that answer 200, completeness, text and links."""
+"""What all HTML sources share: error pages that answer 200, completeness, text and links.
+
+Parsers are imported when a page is first parsed: a pass that finds nothing new needs none of their memory.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs, urljoin, urlsplit, urlunsplit
-
-from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
-from bs4.element import NavigableString
 
 from monitor.extract.base import ExtractError
 from monitor.extract.text import decode, fold
 from monitor.model.tracking import Verdict
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+    from bs4.element import NavigableString
 
 T = TypeVar("T")
 
@@ -101,6 +105,8 @@ def parse(text: str, reader: Callable[[BeautifulSoup], T]) -> T:
 
 def soup(text: str, parser: str) -> BeautifulSoup:
     """The tree of ``text``. A parser that gives up on hostile markup means the layout is not ours."""
+    from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
@@ -114,6 +120,8 @@ def soup(text: str, parser: str) -> BeautifulSoup:
 
 def text_of(node: Tag) -> str:
     """The folded text of ``node``, with a blank where a block or line break stands."""
+    from bs4.element import NavigableString, Tag
+
     parts: list[str] = []
     for child in node.descendants:
         if type(child) is NavigableString:
@@ -121,6 +129,20 @@ def text_of(node: Tag) -> str:
         elif isinstance(child, Tag) and child.name in _BLOCKS:
             parts.append(" ")
     return fold("".join(parts))
+
+
+def tags(nodes: Iterable[object]) -> Iterator[Tag]:
+    """Those of ``nodes`` that are tags."""
+    from bs4 import Tag
+
+    return (node for node in nodes if isinstance(node, Tag))
+
+
+def strings(nodes: Iterable[object]) -> Iterator[NavigableString]:
+    """Those of ``nodes`` that are text a reader sees: comments, styles and scripts are classes of their own."""
+    from bs4.element import NavigableString
+
+    return (node for node in nodes if type(node) is NavigableString)
 
 
 def attribute(node: Tag, name: str) -> str:

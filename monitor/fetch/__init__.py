@@ -5,10 +5,10 @@ session per host, over connections of our own (session.py, wire.py) that check t
 """
 
 from monitor.fetch.client import Fetcher
-from monitor.fetch.errors import FetchError, FetchStopped, HostPaused
+from monitor.fetch.errors import FetchError, FetchStopped, HostPaused, IntermediateRefused
 from monitor.fetch.hosts import HostState
 from monitor.fetch.manners import Manners, identity
-from monitor.fetch.tls import CGA_INTERMEDIATE, IntermediateRefused, host_context, verified_intermediates
+from monitor.fetch.tls import CGA_INTERMEDIATE, host_context
 
 __all__ = [
     "CGA_INTERMEDIATE",
@@ -21,5 +21,4 @@ __all__ = [
     "Manners",
     "host_context",
     "identity",
-    "verified_intermediates",
 ]

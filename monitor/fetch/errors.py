@@ -42,3 +42,7 @@ class FetchStopped(FetchError):
 
     def __init__(self) -> None:
         super().__init__(Verdict.UNREACHABLE, "Stopped before the page was read: the service is shutting down.")
+
+
+class IntermediateRefused(ValueError):
+    """A configured intermediate certificate cannot be trusted; the message says which and why."""

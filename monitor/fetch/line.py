@@ -14,7 +14,7 @@ import requests
 from urllib3 import HTTPConnectionPool
 
 from monitor.fetch import hosts, tls
-from monitor.fetch.errors import FetchError, FetchStopped, HostPaused
+from monitor.fetch.errors import FetchError, FetchStopped, HostPaused, IntermediateRefused
 from monitor.fetch.exchange import WIRE_ERRORS, Answer, cause, explain, receive, refusal
 from monitor.fetch.guard import Target
 from monitor.fetch.hosts import HostState
@@ -168,7 +168,7 @@ class Line:
         intermediates = self._manners.intermediates.get(target.host, "")
         try:
             return tls.host_context(intermediates, ca_bundle=self._manners.ca_bundle, now=self._now())
-        except (OSError, tls.IntermediateRefused) as error:
+        except (OSError, IntermediateRefused) as error:
             raise FetchError(
                 Verdict.UNREACHABLE,
                 f"No secure connection to {target.host}: {error}. Nothing was sent. Check the file "

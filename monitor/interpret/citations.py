@@ -88,7 +88,7 @@ _BILL = re.compile(
     [\s-]*(?:(?:No\.?|Number)\s*)?
     0*(?P<number>\d{{1,5}})(?!\d|-\d)
     (?P<ss>SS\d)?
-    (?:\s\((?P<after>{_YEAR})\)|,?\s+of\s+the\s+(?P<of>{_SPECIAL}|{_YEAR}\s+Regular\s+Session))?
+    (?:\s\((?P<after>{_YEAR})\)|,?\s+of\s+(?P<year>{_YEAR})(?!\d)|,?\s+of\s+the\s+(?P<of>{_SPECIAL}|{_YEAR}\s+Regular\s+Session))?
     (?:\s\((?:RAISED|COMMITTEE|PROPOSED)\))?
     """,
     re.VERBOSE,
@@ -126,8 +126,8 @@ def _bill_citation(match: re.Match[str], default_session: str | None) -> BillCit
     number = int(match["number"])
     letters = _letters(match, number)
     named = match["of"] or ""
-    year = re.search(_YEAR, named)
-    session = match["docact"] or match["before"] or match["after"] or (year[0] if year else default_session)
+    years = [match[where] for where in ("docact", "before", "after", "year") if match[where]]
+    session = next(iter([*years, *re.findall(_YEAR, named)]), default_session)
     special = match["ss"] or (named if "Sp" in named else "")
     return BillCitation(
         match[0], match.start(), letters, number, session, special, why_impossible(letters, number) or ""

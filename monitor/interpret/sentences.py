@@ -18,11 +18,11 @@ REASONS: Mapping[Stage, str] = {
     Stage.PASSED_ONE_CHAMBER: "The {chamber} {passed} {bill} on {voted}.",
     Stage.PASSED_BOTH: "The House and the Senate both passed {bill}, the second on {day}.",
     Stage.TO_GOVERNOR: "{bill} went to the governor on {day}.",
-    Stage.SIGNED: "The governor signed {bill} on {day}.",
-    Stage.LAW_WITHOUT_SIGNATURE: "{bill} became law without the governor's signature on {day}.",
-    Stage.LAW_IN_PART: "The governor signed {bill} on {signed}, but vetoed {part}.",
+    Stage.SIGNED: "The governor signed {bill} on {day}.{numbered}",
+    Stage.LAW_WITHOUT_SIGNATURE: "{bill} became law without the governor's signature on {day}.{numbered}",
+    Stage.LAW_IN_PART: "The governor signed {bill} on {signed}, but vetoed {part}.{numbered}",
     Stage.VETOED: "The governor vetoed {bill} on {day}; it is not law.",
-    Stage.VETO_OVERRIDDEN: "The House and the Senate overrode the governor's veto of {bill} on {day}.",
+    Stage.VETO_OVERRIDDEN: "The House and the Senate overrode the governor's veto of {bill} on {day}.{numbered}",
     Stage.ADOPTED: "{adopters} adopted {bill} on {day}.",
     Stage.DISAGREEING: "The House and the Senate passed {bill} in different words by {day}.",
     Stage.RECONSIDERED: "The {chamber} reconsidered its vote on {bill} on {day}.",
@@ -43,6 +43,19 @@ DEATHS: Mapping[Stage, str] = {
 def plain_day(day: date) -> str:
     """As people write it: "June 9, 2025"."""
     return f"{day:%B} {day.day}, {day.year}"
+
+
+def plain_title(title: str) -> str:
+    """Titles come in capitals; they read better as titles. Words that are not plain stay as they are."""
+    if not title.isupper():
+        return title
+    small = {"a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "the", "to", "with"}
+    parts = title.rstrip(".").lower().split(" ")
+    return " ".join(part if part in small and number else _capital(part) for number, part in enumerate(parts))
+
+
+def _capital(word: str) -> str:
+    return "-".join(part[:1].upper() + part[1:] for part in word.split("-"))
 
 
 def plain_sections(numbers: str) -> str:
@@ -75,4 +88,6 @@ def unsigned(key: BillKey, presented: date, deadline: date) -> str:
 def _words(key: BillKey, committee: str, words: Mapping[str, str]) -> dict[str, str]:
     where = committee_label(committee) if committee else "committee"
     actor = f"T{where[1:]}" if committee else "A committee"
-    return {"bill": key.label, "where": where, "actor": actor, **words}
+    # Its number was given before the governor decided; only now is it an act.
+    numbered = f" It is now {words['act']}." if "act" in words else ""
+    return {"bill": key.label, "where": where, "actor": actor, "numbered": numbered, **words}

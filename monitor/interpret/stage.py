@@ -66,6 +66,7 @@ class _Bill:
     signed: date | None = None
     line_items: str | None = None
     day: date = date.min
+    phrase: str = ""
     said: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -192,6 +193,11 @@ def _agreed(bill: _Bill) -> None:
     bill.advance(Stage.ADOPTED if bill.is_resolution else Stage.PASSED_BOTH, adopters=adopters)
 
 
+def _numbered(bill: _Bill) -> None:
+    bill.words["act"] = f"{'Special' if bill.phrase == 'special-act' else 'Public'} Act {bill.said['act']}"
+    _agreed(bill)
+
+
 def _concurred(bill: _Bill) -> None:
     bill.passed = dict.fromkeys(Chamber, frozenset[str]().union(*bill.passed.values()))
     bill.concurred = True
@@ -284,7 +290,7 @@ _EFFECTS: Mapping[Effect, Callable[[_Bill], None]] = {
 
 #: The governor has no part in a resolution: no row of his makes one a law.
 _GOVERNORS_EFFECTS: Mapping[Effect, Callable[[_Bill], None]] = {
-    Effect.ACT_NUMBER: _agreed,
+    Effect.ACT_NUMBER: _numbered,
     Effect.TO_GOVERNOR: _to_governor,
     Effect.SIGNED: _signed,
     Effect.LINE_ITEM_VETOED: _line_item_vetoed,
@@ -316,7 +322,7 @@ def _read(bill: _Bill, row: ActionRow, table: PhraseTable) -> None:
     said = table.effect(action)
     effect = _EFFECTS.get(said) or (None if bill.is_resolution else _GOVERNORS_EFFECTS.get(said))
     if effect:
-        bill.day, bill.said = row.date, action.arguments
+        bill.day, bill.phrase, bill.said = row.date, action.phrase, action.arguments
         effect(bill)
 
 

@@ -103,7 +103,7 @@ def hearing_event(key: BillKey, day: date) -> Event:
 
 def report_event(title: str, page: str) -> Event:
     """A document or report that was not on ``page`` before."""
-    return Event(Milestone.REPORT, f"“{title}” was published on {page}.")
+    return Event(Milestone.REPORT, f"“{title}” was published on the page “{page}”.")
 
 
 def _of_action(key: BillKey, history: Sequence[tuple[ActionRow, CanonicalAction]], index: int) -> list[Event]:

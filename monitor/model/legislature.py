@@ -245,6 +245,9 @@ class Stage(StrEnum):
 
 LAW = frozenset({Stage.SIGNED, Stage.LAW_WITHOUT_SIGNATURE, Stage.LAW_IN_PART, Stage.VETO_OVERRIDDEN})
 
+#: Bills that cannot move any more once their session is over.
+SETTLED = LAW | {Stage.VETOED, Stage.ADOPTED, Stage.FAILED, Stage.MERGED, Stage.DIED}
+
 
 @dataclass(frozen=True, slots=True)
 class StageReading:

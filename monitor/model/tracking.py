@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-
-from monitor.model.legislature import BillKey
 
 
 class SourceKind(StrEnum):
@@ -152,26 +150,6 @@ class NotModified:
 
     url: str
     fetched_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that is different since the last good read.
-
-    ``quote`` is the row or title as the source wrote it; ``before`` and ``after`` are set for amendments.
-    ``on`` is the source's own date for it, if it has one.
-    """
-
-    kind: ChangeKind
-    quote: str
-    on: date | None = None
-    bill: BillKey | None = None
-    url: str = ""
-    before: str = ""
-    after: str = ""
-    phrase: str = ""
-    classification: tuple[str, ...] = ()
-    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

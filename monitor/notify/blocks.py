@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from monitor.notify import wording
 from monitor.notify.clean import clip, mrkdwn
-from monitor.notify.wording import Card, View
+from monitor.notify.view import Card, View
 
 BLOCK_LIMIT = 50
 TOTAL_LIMIT = 12_000
@@ -54,7 +54,8 @@ def _blocks(view: View) -> Iterator[Block]:
         yield from _sections(_parts(card, view.link_label), gap="\n\n")
     told = [f"• {mrkdwn(card.brief, 400)}" for card in view.briefs]
     if told or view.left_out:
-        yield from _sections([*told, wording.left_out(view.left_out)])
+        more = " · ".join(_link(url, mrkdwn(name, 120)) for name, url in view.more)
+        yield from _sections([*told, wording.left_out(view.left_out), more])
     yield _context(view)
 
 
@@ -64,11 +65,17 @@ def _parts(card: Card, link_label: str) -> Iterator[str]:
         yield f"*{wording.before_now(card)}*" if card.before else f"Status: *{card.now.label}*"
     yield mrkdwn(card.sentence, _PART_LIMIT)
     yield "\n".join(_quoted(card))
-    yield from (f"*{label}* {mrkdwn(text, _PART_LIMIT - 100)}" for label, text in card.notes)
+    yield from (_labelled(label, mrkdwn(text, _PART_LIMIT - 100)) for label, text in card.notes)
     if card.command:
         yield f"To decide: `{mrkdwn(card.command, 300)}`"
-    links = (_link(card.action_url, "Email your lawmaker"), _link(card.url, link_label))
+    named = [(card.action_url, "Email your lawmaker"), *((url, mrkdwn(label, 120)) for label, url in card.links)]
+    links = [_link(url, label) for url, label in [*named, (card.url, link_label)]]
     yield " · ".join(link for link in links if link)
+    yield f"_{mrkdwn(card.because, 500)}_" if card.because else ""
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"*{mrkdwn(label, 100)}* {text}" if label else text
 
 
 def _quoted(card: Card) -> Iterator[str]:

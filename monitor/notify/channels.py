@@ -12,6 +12,7 @@ from monitor.model.messaging import ChannelKind
 from monitor.notify.mime import ADDRESS
 
 SLACK_HOOKS = "https://hooks.slack.com/services/"
+_MASKED = re.compile(r"[a-z0-9]*://[^\s…]*… \(#[0-9a-f]{16}\)")
 _SECRET_PATH = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 #: Apprise schemes that act on this machine (desktop, log, devices, local programs) instead of telling anyone.
 LOCAL_SCHEMES = frozenset(
@@ -20,6 +21,7 @@ LOCAL_SCHEMES = frozenset(
 )
 #: Apprise options that name a file of this machine to be read, or switch off the check of certificates.
 _LOCAL_OPTIONS = frozenset({"keyfile", "subfile", "pgpkey", "attach"})
+_UNVERIFIED = "verify=no would send to whoever answers; leave it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ def validate_address(kind: ChannelKind, address: str, allowed: Collection[str] =
 def mask_address(kind: ChannelKind, address: str) -> str:
     """``address`` as it may stand in a listing or a log."""
     return CHANNELS[kind].mask(address)
+
+
+def is_masked(text: str) -> bool:
+    """Whether this is how a secret address is shown, and no address."""
+    return _MASKED.fullmatch(text) is not None
 
 
 def webhook(address: str, allowed: Collection[str] = ()) -> str:
@@ -83,10 +90,10 @@ def _mask_email(address: str) -> str:
 
 
 def _mask_secret(address: str) -> str:
-    """Enough to tell two addresses apart, nothing to post with."""
+    """Enough to tell any two addresses apart, nothing to post with."""
     scheme, _, _ = address.partition("://")
     host = urlsplit(address).hostname if scheme in ("http", "https") else ""
-    return f"{scheme}://{host or ''}… (#{sha256(address.encode()).hexdigest()[:8]})"
+    return f"{scheme}://{host or ''}… (#{sha256(address.encode()).hexdigest()[:16]})"
 
 
 def _apprise(address: str, allowed: Collection[str]) -> str:
@@ -99,19 +106,25 @@ def _apprise(address: str, allowed: Collection[str]) -> str:
     # Importing apprise takes a quarter of a second, which a command that only lists things need not wait for.
     from apprise import Apprise
 
-    if Apprise.instantiate(address) is None:
+    service = Apprise.instantiate(address)
+    if service is None:
         raise ValueError(f"Apprise does not understand this {scheme}:// address; see its page for the form it wants")
+    if not service.verify_certificate:
+        raise ValueError(_UNVERIFIED)
     return address
 
 
 def _refuse_options(address: str) -> None:
-    options = dict(parse_qsl(address.partition("?")[2], keep_blank_values=True))
-    for name, value in options.items():
-        local_file = name.lower() in _LOCAL_OPTIONS or (name.lower() == "template" and not value.isalnum())
+    # As Apprise reads them: parted by ; too, blanks around a name left out, and any of several that are alike.
+    options = parse_qsl(address.partition("?")[2].replace(";", "&"), keep_blank_values=True)
+    for name, value in ((name.strip().lower(), value.strip()) for name, value in options):
+        local_file = name in _LOCAL_OPTIONS or (name == "template" and not value.isalnum())
         if local_file:
             raise ValueError(f"the option {name}= would read a file of the machine the monitor runs on; leave it out")
-        if name.lower() == "verify" and value.lower() not in ("yes", "true", "1", "on"):
-            raise ValueError("verify=no would send to whoever answers; leave it out")
+        if name == "verify" and value.lower() not in ("yes", "true", "1", "on"):
+            raise ValueError(_UNVERIFIED)
+        if name == "redirect" and value.lower() not in ("no", "false", "0", "off"):
+            raise ValueError("redirect=yes would let whoever answers send it elsewhere; leave it out")
 
 
 CHANNELS: Mapping[ChannelKind, Channel] = {

@@ -19,6 +19,7 @@ from monitor.notify import mime
 from monitor.notify.carrier import nothing
 from monitor.notify.clean import told
 from monitor.notify.deadline import Deadline, TlsContext, guarded, tls_context
+from monitor.notify.signing import Signature
 
 Security = Literal["none", "starttls", "tls"]
 _GO_AHEAD = 354
@@ -30,7 +31,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class SmtpSettings:
     """How to reach the mail server. ``timeout`` in seconds is for one mail, connecting included.
 
-    ``from_address`` is the envelope's sender, where bounces go. ``hostname`` is what we call ourselves, by default
+    ``from_address`` is the envelope's sender, where bounces go if a message's reader has no address of their own for
+    them. With a ``signature`` every mail is signed. ``hostname`` is what we call ourselves, by default
     the sender's domain. ``ca_file`` names a further authority (PEM) for the server's certificate.
     """
 
@@ -43,6 +45,7 @@ class SmtpSettings:
     timeout: float = 30.0
     hostname: str = ""
     ca_file: str = ""
+    signature: Signature | None = None
 
     def __post_init__(self) -> None:
         if self.security not in get_args(Security):
@@ -147,7 +150,7 @@ class MailServer:
 
     def deliver(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome:
         try:
-            data = mime.wire(message)
+            data, sender = self._signed(mime.wire(message)), self._envelope_sender(message)
         except mime.AddressError as error:
             return Outcome(OutcomeKind.PERMANENT, str(error))
         except ValueError as error:
@@ -160,7 +163,7 @@ class MailServer:
             except (OSError, smtplib.SMTPException) as error:
                 return self._unreachable(error)
             try:
-                return self._converse(self._client, message.address, data, before_taken)
+                return self._converse(self._client, sender, message.address, data, before_taken)
             except _DroppedError as drop:
                 self.close()
                 # Servers hang up on an idle connection; that says nothing about this mail.
@@ -198,12 +201,23 @@ class MailServer:
             raise
         return client
 
-    def _converse(self, client: _Client, address: str, data: bytes, before_taken: Callable[[], None]) -> Outcome:
+    def _signed(self, data: bytes) -> bytes:
+        return self._settings.signature.on(data) if self._settings.signature is not None else data
+
+    def _envelope_sender(self, message: Message) -> str:
+        own = message.reader.bounce_address if message.reader is not None else ""
+        if own and not mime.ADDRESS.fullmatch(own):
+            raise ValueError("the address for what comes back cannot stand in an envelope")
+        return own or self._settings.from_address
+
+    def _converse(
+        self, client: _Client, sender: str, address: str, data: bytes, before_taken: Callable[[], None]
+    ) -> Outcome:
         """One mail, from MAIL FROM to the server's word on it. Raises _DroppedError."""
         size = f" SIZE={len(data)}" if client.has_extn("size") else ""
         steps: tuple[tuple[Phase, Callable[[], tuple[int, bytes]]], ...] = (
             # Both addresses are plain by now; smtplib's own mail() and rcpt() would parse them anew for every mail.
-            (Phase.MAIL, lambda: client.docmd("MAIL", f"FROM:<{self._settings.from_address}>{size}")),
+            (Phase.MAIL, lambda: client.docmd("MAIL", f"FROM:<{sender}>{size}")),
             (Phase.RCPT, lambda: client.docmd("RCPT", f"TO:<{address}>")),
             (Phase.DATA, lambda: client.hand_over(data, before_taken)),
         )

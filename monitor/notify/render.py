@@ -6,6 +6,7 @@ a thousand subscribers cost one rendering.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -18,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monitor.model.messaging import Announcement, ChannelKind, Message, Sender
+from monitor.model.messaging import Announcement, AnnouncementKind, ChannelKind, Message, Sender
 from monitor.model.tracking import Status
 from monitor.notify import blocks, clean, wording
-from monitor.notify.wording import Card, View
+from monitor.notify.view import Card, View
 
 EASTERN = ZoneInfo("America/New_York")
 #: Gmail cuts a message at 102 KB and hides the rest, the way to leave with it.
@@ -29,6 +30,13 @@ HTML_LIMIT = 60_000
 #: Most chat services cut or refuse long text; theirs are not known here.
 CHAT_LIMIT = 4_000
 COLUMNS = 72
+
+
+#: What goes to subscribers; the others are letters to one person.
+_LISTED = frozenset(
+    {AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE, AnnouncementKind.CORRECTION}
+    | {AnnouncementKind.ACTIVITY, AnnouncementKind.HEARING, AnnouncementKind.HEARTBEAT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +63,18 @@ def render(
     message_id: str,
     sender: Sender,
     zone: tzinfo = EASTERN,
+    references: tuple[str, ...] = (),
 ) -> Message:
     """The message that tells ``announcement`` to ``address``, from ``sender``.
 
     ``message_id`` identifies the delivery; an email carries it as ``<message_id>`` with or without the brackets
-    given. ``zone`` is where dates are told. Raises ValueError if the announcement has no items.
+    given. ``references`` are the ids of what it belongs to, its issue's thread and the message that it corrects, the
+    nearest last. ``zone`` is where dates are told.
+    Raises ValueError if the announcement has no items.
     """
     common = _RENDERERS[channel](announcement, sender, zone)
-    return replace(common, address=address, message_id=message_id)
+    nearest = references[-1] if references else ""
+    return replace(common, address=address, message_id=message_id, in_reply_to=nearest, references=references)
 
 
 @lru_cache(maxsize=64)
@@ -70,20 +82,26 @@ def _email(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
     html, shown = _fitting(wording.view(announcement, sender, zone), _html)
     text = "\n\n".join(_wrapped(paragraph) for paragraph in _paragraphs(shown)) + "\n"
     headers = _headers(announcement, sender, shown)
-    return Message(ChannelKind.EMAIL, "", "", shown.subject, text, html=html, headers=headers)
+    attached = announcement.attachments
+    return Message(ChannelKind.EMAIL, "", "", shown.subject, text, html=html, headers=headers, attachments=attached)
 
 
 @lru_cache(maxsize=64)
 def _slack(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
-    payload, shown = _fitting(wording.view(announcement, sender, zone), blocks.payload)
+    payload, shown = _fitting(wording.view(announcement, _unsigned(sender), zone), blocks.payload)
     return Message(ChannelKind.SLACK, "", "", shown.subject, shown.summary, payload=payload)
 
 
 @lru_cache(maxsize=64)
 def _chat(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
-    text, shown = _fitting(wording.view(announcement, sender, zone), _chat_text)
+    text, shown = _fitting(wording.view(announcement, _unsigned(sender), zone), _chat_text)
     subject = clean.clip(clean.chat(shown.subject), wording.SUBJECT_LIMIT)
     return Message(ChannelKind.APPRISE, "", "", subject, text)
+
+
+def _unsigned(sender: Sender) -> Sender:
+    """A page that anybody in the channel could open is nobody's own."""
+    return replace(sender, alerts_url="")
 
 
 _RENDERERS: Mapping[ChannelKind, Callable[[Announcement, Sender, tzinfo], Message]] = {
@@ -102,19 +120,26 @@ def _fitting(view: View, make: Callable[[View], str | None]) -> tuple[str, View]
 
 
 def _headers(announcement: Announcement, sender: Sender, view: View) -> tuple[tuple[str, str], ...]:
-    """All but To, Subject and Message-ID. The date is the announcement's: a repeat is the same message."""
+    """All but To, Subject, Message-ID and what is the reader's own. The date is the announcement's: a repeat is the
+    same message."""
     organization = clean.header(view.organization)
     headers = [
         ("From", str(Address(display_name=organization, addr_spec=sender.address))),
         ("Date", format_datetime(announcement.created_at)),
         ("Auto-Submitted", "auto-generated"),
-        ("Precedence", "list"),
+        ("Precedence", "list" if announcement.kind in _LISTED else "bulk"),
     ]
     if sender.reply_to:
         headers.insert(1, ("Reply-To", clean.header(sender.reply_to, 254)))
-    if view.leave_address:
-        headers.append(("List-Unsubscribe", f"<{leave_link(view.leave_address)}>"))
+    if announcement.kind in _LISTED:
+        headers.append(("List-Id", _list_id(organization, sender)))
     return tuple(headers)
+
+
+def _list_id(organization: str, sender: Sender) -> str:
+    """RFC 2919. Of the name only what needs no quoting there; mail programs sort by what follows it."""
+    name = " ".join(re.findall("[A-Za-z0-9]+", organization))[:60].strip()
+    return f"{name} <alerts.{sender.address.rpartition('@')[2]}>".strip()
 
 
 def leave_link(address: str) -> str:
@@ -155,6 +180,8 @@ def _paragraphs(view: View) -> Iterator[str]:
         yield from _card_paragraphs(card, view.link_label)
     if view.briefs or view.left_out:
         yield "\n".join([*(f"* {card.brief}" for card in view.briefs), wording.left_out(view.left_out)]).strip()
+    if view.more:
+        yield "\n".join(["All of them:", *(part for name, url in view.more for part in (f"  {name}", f"  {url}"))])
     if view.board_url:
         yield f"See the whole board:\n{view.board_url}"
     yield from _footer(view)
@@ -166,18 +193,21 @@ def _card_paragraphs(card: Card, link_label: str) -> Iterator[str]:
         yield heading
     if card.now:
         now = f"{card.now_label}: {card.now.label}"
-        yield f"Before: {card.before.label}\n{now}" if card.before else f"Status: {card.now.label}"
+        yield f"{card.before_label}: {card.before.label}\n{now}" if card.before else f"Status: {card.now.label}"
     if card.sentence:
         yield card.sentence
     if card.rows:
         yield "\n".join(["From the official record:", *_row_lines(card)])
-    yield from (f"{label} {text}" for label, text in card.notes)
+    yield from (f"{label} {text}".strip() for label, text in card.notes)
     if card.command:
         yield f"To decide: {card.command}"
     if card.action_url:
         yield f"Email your lawmaker:\n{card.action_url}"
+    yield from (f"{label}:\n{url}" for label, url in card.links)
     if card.url:
         yield f"{link_label}:\n{card.url}"
+    if card.because:
+        yield card.because
 
 
 def _row_lines(card: Card) -> Iterator[str]:
@@ -194,7 +224,9 @@ def _row_lines(card: Card) -> Iterator[str]:
 def _footer(view: View) -> Iterator[str]:
     yield "-" * COLUMNS
     yield " ".join(part for part in (view.why, view.approved) if part)
-    if view.leave_address:
+    if view.manage_url:
+        yield f"To change this or to pause:\n{view.manage_url}\nTo leave:\n{view.leave_url}"
+    elif view.leave_address:
         yield f"To leave, write to {view.leave_address} with the word leave."
     yield f"{view.organization}, {view.postal_address}"
 

@@ -23,7 +23,8 @@ class OtherServices:
     """Any other Apprise address, through Apprise's own plugin. It says only yes or no: no is worth another try."""
 
     def __init__(self, timeout: float = APPRISE_TIMEOUT) -> None:
-        self._asset = AppriseAsset(async_mode=False, secure_logging=True)
+        # Whoever answers must not send the message on, perhaps to a machine of our own network.
+        self._asset = AppriseAsset(async_mode=False, secure_logging=True, http_redirects=False)
         self._timeout = timeout
 
     def send(self, message: Message, before_taken: Callable[[], None] = nothing) -> Outcome:

@@ -7,104 +7,50 @@ already cleaned and cut to length; a channel only escapes and lays out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, tzinfo
 
-from monitor.model.messaging import Announcement, AnnouncementKind, Cadence, Item, Quote, Sender
-from monitor.model.tracking import Status
+from monitor.model.messaging import PLACE, Announcement, AnnouncementKind, Cadence, Item, Quote, Sender
 from monitor.notify import clean
+from monitor.notify.view import Card, Row, View
 
 SUBJECT_LIMIT = 60
 SENTENCE_LIMIT = 900
 ROWS_SHOWN = 5
 
+_BEFORE = "Before"
+
 _KIND_LABEL = {
     AnnouncementKind.STATUS: "status change",
     AnnouncementKind.NARRATIVE: "news, status unchanged",
+    AnnouncementKind.CORRECTION: "correction",
+    AnnouncementKind.CONFIRM: "sign-up",
+    AnnouncementKind.ACTIVITY: "new in the record",
+    AnnouncementKind.HEARING: "public hearing",
+    AnnouncementKind.HEARTBEAT: "weekly note",
     AnnouncementKind.PROPOSALS: "waiting for a decision",
     AnnouncementKind.OPERATIONS: "notice to operators",
 }
 _PERIOD = {Cadence.IMMEDIATE: "", Cadence.DAILY: " today", Cadence.WEEKLY: " this week"}
+_BOARD_SAYS = "What the board now says."
 _NARRATIVE_LABEL = {
-    AnnouncementKind.STATUS: "What the board now says.",
-    AnnouncementKind.NARRATIVE: "What the board now says.",
+    AnnouncementKind.CONFIRM: "If it was not you.",
     AnnouncementKind.PROPOSALS: "Suggested text.",
     AnnouncementKind.OPERATIONS: "What to do.",
 }
+_SEE_ISSUE = "See the issue, its bills and its history"
 _LINK_LABEL = {
-    AnnouncementKind.STATUS: "See the issue, its bills and its history",
-    AnnouncementKind.NARRATIVE: "See the issue, its bills and its history",
+    AnnouncementKind.CONFIRM: "Open the page",
+    AnnouncementKind.HEARTBEAT: "See the board",
     AnnouncementKind.PROPOSALS: "See the proposal",
     AnnouncementKind.OPERATIONS: "See the source",
 }
+#: What nobody has reviewed.
+_FACTS = (AnnouncementKind.ACTIVITY, AnnouncementKind.HEARING, AnnouncementKind.HEARTBEAT)
+#: What readers get; the others go to our own people.
+_PUBLIC = (AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE, AnnouncementKind.CORRECTION, *_FACTS)
 #: A sentence that continues after a colon starts small only with these words; names keep their capital.
 _SMALL_STARTS = ("The ", "It ", "Its ", "A ", "An ", "Public hearing ")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A quoted row as the source wrote it, its own date in front, and where it stands."""
-
-    text: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One item. ``name`` is empty when the heading above already says which issue this is."""
-
-    name: str
-    title: str
-    before: Status | None
-    now: Status | None
-    now_label: str
-    sentence: str
-    rows: tuple[Row, ...]
-    rows_left: int
-    notes: tuple[tuple[str, str], ...]
-    command: str
-    action_url: str
-    url: str
-    brief: str
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A whole message. ``briefs`` are items told in one line, ``left_out`` how many are only counted."""
-
-    kind: str
-    subject: str
-    title: str
-    summary: str
-    preheader: str
-    contents: tuple[str, ...]
-    cards: tuple[Card, ...]
-    briefs: tuple[Card, ...]
-    left_out: int
-    link_label: str
-    board_url: str
-    approved: str
-    why: str
-    leave_address: str
-    organization: str
-    postal_address: str
-
-    def smaller(self) -> Iterator[View]:
-        """The same message, then ever more of its last items in one line each, then only counted."""
-        full = len(self.cards)
-        while full:
-            yield self._cut(full, len(self.cards))
-            full //= 2
-        brief = len(self.cards)
-        while brief:
-            yield self._cut(0, brief)
-            brief //= 2
-        yield self._cut(0, 0)
-
-    def _cut(self, full: int, told: int) -> View:
-        contents = self.contents if full == len(self.cards) else ()
-        cards, briefs = self.cards[:full], self.cards[full:told]
-        return replace(self, contents=contents, cards=cards, briefs=briefs, left_out=len(self.cards) - told)
 
 
 def view(announcement: Announcement, sender: Sender, zone: tzinfo) -> View:
@@ -118,7 +64,7 @@ def view(announcement: Announcement, sender: Sender, zone: tzinfo) -> View:
     kind = announcement.kind
     title = _title(announcement, items)
     cards = tuple(_cards(kind, title, items))
-    public = kind in (AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE)
+    public = kind in _PUBLIC
     organization = clean.line(sender.organization, 120)
     return View(
         kind=f"{organization} · {_kind_label(announcement)}",
@@ -130,10 +76,13 @@ def view(announcement: Announcement, sender: Sender, zone: tzinfo) -> View:
         cards=cards,
         briefs=(),
         left_out=0,
-        link_label=_LINK_LABEL[kind],
+        more=(),
+        link_label=_LINK_LABEL.get(kind, _SEE_ISSUE),
         board_url=clean.link(sender.board_url) if public and len(cards) > 1 else "",
         approved=_approved(announcement, zone) if public else "",
         why=clean.line(announcement.why, 400),
+        manage_url=f"{sender.alerts_url}/{PLACE}" if public and sender.alerts_url else "",
+        leave_url=f"{sender.alerts_url}/{PLACE}/leave" if public and sender.alerts_url else "",
         leave_address=clean.line(sender.reply_to or sender.address, 254) if public else "",
         organization=organization,
         postal_address=clean.line(sender.postal_address, 200),
@@ -158,7 +107,11 @@ def before_now(card: Card) -> str:
     """Some Progress → Legislation Achieved, or what stays, or nothing if no status is concerned."""
     if card.now is None:
         return ""
-    return f"{card.before.label} → {card.now.label}" if card.before else card.now.label
+    if card.before is None:
+        return card.now.label
+    if card.before_label != _BEFORE:
+        return f"{card.before_label}: {card.before.label} → {card.now_label}: {card.now.label}"
+    return f"{card.before.label} → {card.now.label}"
 
 
 def left_out(count: int) -> str:
@@ -181,7 +134,7 @@ def _grouped(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 def _kind_label(announcement: Announcement) -> str:
     label = _KIND_LABEL[announcement.kind]
-    if len(announcement.items) == 1 or announcement.kind not in (AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE):
+    if len(announcement.items) == 1 or announcement.kind not in _PUBLIC:
         return label
     return "digest" if announcement.cadence is Cadence.IMMEDIATE else f"{announcement.cadence} digest"
 
@@ -190,6 +143,12 @@ def _subject_parts(kind: AnnouncementKind, item: Item) -> tuple[str, str]:
     name = _name(item)
     if kind is AnnouncementKind.PROPOSALS:
         return f"Waiting for a decision: {name}", ""
+    if kind is AnnouncementKind.CONFIRM:
+        return name, ""
+    if item.said:
+        return f"Correction: {name}", ""
+    if item.kind in _FACTS:
+        return item.heading, ""
     if item.to_status and _moved(item):
         return name, f": now {item.to_status.label}"
     return (f"{name}: {item.heading}", "") if _headline(item) else (name, ": what is new")
@@ -209,8 +168,17 @@ def _title(announcement: Announcement, items: tuple[Item, ...]) -> str:
         heading = clean.line(first.heading, 200)
         return heading if count == 1 else f"{count:,} notices: {heading}"
     if count > 1:
-        return f"{count:,} changes{_PERIOD[announcement.cadence]}"
+        return f"{count:,} {_counted(items)}{_PERIOD[announcement.cadence]}"
+    if first.said:
+        return f"Correction: {_name(first)}"
     return _moved_to(first) if _moved(first) else clean.line(first.heading, 200)
+
+
+def _counted(items: tuple[Item, ...]) -> str:
+    kinds = {item.kind for item in items}
+    if kinds == {AnnouncementKind.HEARING}:
+        return "hearings"
+    return "bills have new actions" if kinds == {AnnouncementKind.ACTIVITY} else "changes"
 
 
 def _moved_to(item: Item) -> str:
@@ -222,13 +190,27 @@ def _summary(announcement: Announcement, title: str, items: tuple[Item, ...]) ->
     if len(items) > 1:
         return clean.line(f"{title}: {'; '.join(_brief(item) for item in items[:10])}", 600)
     item = items[0]
+    if item.kind in _FACTS:
+        return clean.line(" ".join(_fact(item)), 600)
     prefix = {AnnouncementKind.PROPOSALS: "A proposal waits: ", AnnouncementKind.OPERATIONS: ""}
     lead = prefix.get(announcement.kind, "") + _brief(item, announcement.kind is not AnnouncementKind.PROPOSALS)
     return clean.line(f"{lead}: {_continued(item.sentence)}" if item.sentence.strip() else f"{lead}.", 600)
 
 
+def _fact(item: Item) -> Iterator[str]:
+    """What is new, then what it is about: a phone shows the beginning."""
+    if item.kind is not AnnouncementKind.HEARING and not item.sentence.startswith(item.heading):
+        yield f"{item.heading}."
+    yield from (f"{quote.text.strip()}." for quote in item.quotes[:3] if item.kind is AnnouncementKind.ACTIVITY)
+    yield item.sentence
+
+
 def _brief(item: Item, in_words: bool = False) -> str:
     name = _name(item)
+    if item.said:
+        return _brief_correction(name, item)
+    if item.kind in _FACTS:
+        return f"{item.heading} ({item.issue})" if item.issue else item.heading
     if item.to_status is None or not _moved(item):
         return f"{name}: {_headline(item)}" if _headline(item) and item.issue else name
     if in_words:
@@ -238,6 +220,12 @@ def _brief(item: Item, in_words: bool = False) -> str:
     return f"{name}, {move}"
 
 
+def _brief_correction(name: str, item: Item) -> str:
+    if item.from_status is None or item.to_status is None or not _moved(item):
+        return f"Correction: {name}"
+    return f"Correction: {name} is {item.to_status.label}, not {item.from_status.label}"
+
+
 def _continued(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:] if sentence.startswith(_SMALL_STARTS) else sentence
 
@@ -245,50 +233,81 @@ def _continued(sentence: str) -> str:
 def _preheader(items: tuple[Item, ...]) -> str:
     if len(items) > 1:
         return clean.line("; ".join(_brief(item) for item in items), 150)
+    if items[0].kind in _FACTS:
+        return clean.line(" ".join(quote.text for quote in items[0].quotes) or items[0].sentence, 150)
     before = items[0].from_status
-    lead = f"{before.label} before. " if before and _moved(items[0]) else ""
+    lead = f"{before.label} before. " if before and _moved(items[0]) and not items[0].said else ""
     return clean.line(lead + items[0].sentence, 150)
 
 
 def _approved(announcement: Announcement, zone: tzinfo) -> str:
     """Only a notice sent at once is made on the day of its approval."""
+    decided = [item for item in announcement.items if item.kind not in _FACTS]
+    if not decided:
+        return ""
+    if len(decided) < len(announcement.items):
+        return "A maintainer approved each change of the board; what is from the record has not been reviewed."
     if len(announcement.items) > 1:
         return "A maintainer approved each change."
     if announcement.cadence is not Cadence.IMMEDIATE:
         return "A maintainer approved this change."
-    return f"A maintainer approved this change on {long_date(announcement.created_at.astimezone(zone).date())}."
+    done = "published this correction" if announcement.items[0].said else "approved this change"
+    return f"A maintainer {done} on {long_date(announcement.created_at.astimezone(zone).date())}."
 
 
 def _cards(kind: AnnouncementKind, title: str, items: tuple[Item, ...]) -> Iterator[Card]:
     told = _name(items[0]) if len(items) == 1 and _name(items[0]) in title else ""
-    following = [*(item.url for item in items[1:]), ""]
-    for item, next_url in zip(items, following, strict=True):
+    following = [*((item.url, item.action_url) for item in items[1:]), ("", "")]
+    for item, (next_url, next_action) in zip(items, following, strict=True):
         name = _name(item)
-        card = _card(kind, item, name="" if name == told else name, above=title)
-        yield replace(card, url="") if item.url == next_url else card
+        card = _card(item.kind or kind, item, name="" if name == told else name, above=title)
+        # A digest says why each is in it; of one fact alone the footer says less than its own reason.
+        card = card if len(items) > 1 or item.kind in _FACTS else replace(card, because="")
+        yield replace(
+            card,
+            url="" if item.url == next_url else card.url,
+            action_url="" if item.action_url == next_action else card.action_url,
+        )
         told = name
 
 
 def _card(kind: AnnouncementKind, item: Item, *, name: str, above: str) -> Card:
-    headline = "" if _moved(item) else _headline(item)
+    headline = "" if _moved(item) and not item.said else _headline(item)
     rows = tuple(_row(quote) for quote in item.quotes if quote.text.strip())
-    labelled = ((_NARRATIVE_LABEL[kind], item.narrative), ("What comes next.", item.comes_next))
+    sentence, right = (f"We said: “{item.said.strip()}”", item.sentence) if item.said else (item.sentence, "")
+    labelled = (
+        ("What is right.", right),
+        (_NARRATIVE_LABEL.get(kind, _BOARD_SAYS), item.narrative),
+        *item.notes,
+        ("What comes next.", item.comes_next),
+    )
     reference = clean.line(item.reference, 40)
     return Card(
         name=name,
-        title="" if headline == above else headline,
+        title="" if headline == above or (item.said and not name) else headline,
         before=item.from_status if _moved(item) else None,
         now=item.to_status,
-        now_label="Suggested" if kind is AnnouncementKind.PROPOSALS else "Now",
-        sentence=clean.line(item.sentence, SENTENCE_LIMIT),
+        before_label="We said" if item.said else _BEFORE,
+        now_label=_now_label(kind, item),
+        sentence=clean.line(sentence, SENTENCE_LIMIT),
         rows=rows[:ROWS_SHOWN],
         rows_left=len(rows[ROWS_SHOWN:]),
         notes=tuple((label, clean.line(text, SENTENCE_LIMIT)) for label, text in labelled if text.strip()),
         command=f"monitor proposals show {reference}" if reference and kind is AnnouncementKind.PROPOSALS else "",
         action_url=clean.link(item.action_url),
+        links=tuple((clean.line(label, 120), clean.link(url)) for label, url in item.links if clean.link(url)),
         url=clean.link(item.url),
-        brief=clean.line(f"{_brief(item)} ({reference})" if reference else _brief(item), 200),
+        because=clean.line(item.because, 400),
+        brief=clean.line(f"{_brief(item)} ({reference}): {item.sentence}" if reference else _brief(item), 200),
+        issue=_name(item),
+        page=clean.link(item.url),
     )
+
+
+def _now_label(kind: AnnouncementKind, item: Item) -> str:
+    if item.said:
+        return "Right"
+    return "Suggested" if kind is AnnouncementKind.PROPOSALS else "Now"
 
 
 def _row(quote: Quote) -> Row:

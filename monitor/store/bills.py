@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy import Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from monitor.model.legislature import ActionRow, BillKey
@@ -18,9 +18,9 @@ def find(session: Session, key: BillKey) -> Bill | None:
 
 
 def _watched() -> Select[Bill]:
-    """Bills that an active watch names."""
-    ids = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
-    return select(Bill).where(Bill.id.in_(ids)).order_by(Bill.session, Bill.identifier)
+    """Bills that an active watch names. (A list of all their ids would be made for every query, and sorted.)"""
+    watched = exists().where(Watch.bill_id == Bill.id, Watch.active)
+    return select(Bill).where(watched).order_by(Bill.session, Bill.identifier)
 
 
 def unasked(session: Session, legislative_session: str | None = None) -> list[Bill]:
@@ -36,6 +36,11 @@ def named(session: Session, legislative_session: str, identifiers: Collection[st
     names, rows = list(identifiers), _watched().where(Bill.session == legislative_session)
     chunks = (names[start : start + 500] for start in range(0, len(names), 500))
     return [bill for chunk in chunks for bill in session.scalars(rows.where(Bill.identifier.in_(chunk)))]
+
+
+def of_ids(session: Session, ids: Collection[int]) -> dict[int, Bill]:
+    """The bills of these ids."""
+    return {bill.id: bill for bill in session.scalars(select(Bill).where(Bill.id.in_(ids)))} if ids else {}
 
 
 class PageState(NamedTuple):

@@ -102,6 +102,15 @@ class Database:
                 yield session
 
     @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """A connection on which every statement is a unit of its own: for a look, or a write that needs no look first.
+
+        SQLite's is for looks only.
+        """
+        with self.engine.connect() as connection:
+            yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """One transaction around a whole migration: a killed upgrade leaves the old version.
 
@@ -166,9 +175,16 @@ def _orphans(connection: Connection) -> list[str]:
     return [f"{row[0]} row {row[1]} points to no {row[2]}" for row in rows]
 
 
+#: What a copy made by us says of where it is; see monitor/store/places.py.
+COPY = "a copy"
+
+
 def _copy(database: str, target: Path) -> None:
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
+        if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'places'").fetchone():
+            copy.execute("UPDATE places SET place = ?", (COPY,))
+            copy.commit()
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -1,16 +1,20 @@
-"""The schema's version: where the database is, where the code is, and the way up."""
+"""The schema's version: where the database is, where the code is, and the way up.
+
+Alembic is imported for the way up alone: every command asks for the two versions, and Alembic takes as much
+memory and time to import as a quarter of what a pass needs.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from monitor.store.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 class SchemaMismatch(Exception):
@@ -25,6 +29,8 @@ def _folder() -> Path:
 
 
 def _alembic(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -33,19 +39,25 @@ def _alembic(connection: Connection | None = None) -> Config:
 
 def head() -> str:
     """The version this code needs."""
-    found = ScriptDirectory.from_config(_alembic()).get_current_head()
-    assert found is not None
-    return found
+    return _versions()[-1]
+
+
+def _versions() -> list[str]:
+    """Every migration's version, oldest first: its file is named by it ("0001_the_first_schema.py")."""
+    return sorted(file.name.partition("_")[0] for file in _folder().glob("versions/*_*.py"))
 
 
 def current(database: Database) -> str | None:
     """The version the database is at; None when it is empty."""
     with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _version(connection)
 
 
-def _known(version: str) -> bool:
-    return version in {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return found
 
 
 def require(database: Database) -> None:
@@ -55,7 +67,7 @@ def require(database: Database) -> None:
         return
     if found is None:
         raise SchemaMismatch("the database is empty; run `monitor db upgrade` first")
-    if not _known(found):
+    if found not in _versions():
         raise SchemaMismatch(_newer(found))
     raise SchemaMismatch(
         f"the database is at version {found} and this program needs {head()}; run `monitor db upgrade`"
@@ -72,13 +84,20 @@ def _newer(found: str) -> str:
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the database to this code's version, all or nothing. Returns (from, to). Raises SchemaMismatch."""
     with database.migrating() as connection:
-        before = MigrationContext.configure(connection).get_current_revision()
+        before = _version(connection)
         if before is None:
             _refuse_foreign(connection)
-        elif not _known(before):
+        elif before not in _versions():
             raise SchemaMismatch(_newer(before))
-        command.upgrade(_alembic(connection), "head")
+        if before != head():
+            _upgrade(connection)
     return before, head()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(_alembic(connection), "head")
 
 
 def _refuse_foreign(connection: Connection) -> None:

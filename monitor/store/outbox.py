@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     insert,
@@ -25,8 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased, joinedload
 
-from monitor.model.messaging import Cadence, DeliveryState
-from monitor.store.schema import Delivery, Issue, Notice, Subscription
+from monitor.model.messaging import ChannelKind, DeliveryState
+from monitor.store import audience as followers
+from monitor.store.audience import Follower
+from monitor.store.schema import Delivery, Issue, Notice
 
 #: Long enough for the slowest message, short enough that a dead worker delays nobody much.
 LEASE = timedelta(minutes=2)
@@ -39,24 +44,22 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def audience(session: Session, issue: Issue) -> list[Subscription]:
-    """Live subscriptions that asked for this issue, its topic, or everything."""
-    rows = session.scalars(select(Subscription).where(Subscription.left_at.is_(None), Subscription.broken_at.is_(None)))
-    return [one for one in rows if _wants(one, issue)]
+def audience(session: Session, issue: Issue) -> Iterator[Follower]:
+    """Live subscriptions that want to know what is published about this issue."""
+    return followers.of_issue(session, issue)
 
 
-def _wants(subscription: Subscription, issue: Issue) -> bool:
-    if not subscription.topics and not subscription.issues:
-        return True
-    return issue.id in subscription.issues or issue.topic_id in subscription.topics
+#: Rows written together: enough that the journey does not count, few enough to hold.
+_TOGETHER = 1_000
 
 
 def queue(session: Session, rows: Iterable[dict[str, Any]]) -> int:
-    """Write deliveries; the caller's transaction makes them real together with what they tell."""
-    found = list(rows)
-    if found:
-        session.execute(insert(Delivery), found)
-    return len(found)
+    """Write deliveries; the caller's transaction makes them real together with what they tell: all of them or none."""
+    left, count = iter(rows), 0
+    while chunk := list(islice(left, _TOGETHER)):
+        session.connection().execute(insert(_DELIVERIES), chunk)
+        count += len(chunk)
+    return count
 
 
 def add_notice(
@@ -113,15 +116,16 @@ _OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
 def due(session: Session, channel: str, now: datetime, limit: int, unreachable: Collection[str] = ()) -> list[Delivery]:
     """Deliveries of ``channel`` whose time has come and that nobody is sending, oldest first.
 
-    What follows a message that is being retried for the same subscriber waits behind it. What is for the
-    ``unreachable`` recipients stays where it is and is in nobody's way.
+    What follows a message that is being retried for the same subscriber waits behind it, and behind one for our own
+    people as long as the provider asked us to wait. What is for the ``unreachable`` recipients stays where it is and
+    is in nobody's way.
     """
     earlier = aliased(Delivery)
     behind_a_retry = exists().where(
         earlier.subscription_id == Delivery.subscription_id,
-        earlier.transition_id < Delivery.transition_id,
         earlier.state.in_(_OPEN),
         earlier.attempts > 0,
+        or_(Delivery.attempts == 0, earlier.created_at < Delivery.created_at),
     )
     rows = (
         select(Delivery)
@@ -131,7 +135,24 @@ def due(session: Session, channel: str, now: datetime, limit: int, unreachable: 
         .order_by(Delivery.due_at, Delivery.transition_id, Delivery.notice_id, Delivery.id)
         .limit(limit)
     )
+    if channel == ChannelKind.SLACK:  # only there does anybody answer so, and mail is claimed by the thousand
+        rows = rows.where(~_asked_to_wait(now))
     return list(session.scalars(rows))
+
+
+def _asked_to_wait(now: datetime) -> ColumnElement[bool]:
+    """Whether one of our own people's addresses had too many messages (429) and its pause is not over.
+
+    Any other trouble may be of one message alone: it must not keep an alarm back.
+    """
+    asked = aliased(Delivery)
+    paused = exists().where(
+        asked.state == DeliveryState.PENDING,
+        asked.due_at > now,
+        asked.code == HTTPStatus.TOO_MANY_REQUESTS,
+        asked.recipient == Delivery.recipient,
+    )
+    return and_(Delivery.subscription_id.is_(None), paused)
 
 
 def waiting(session: Session, recipients: Collection[str], now: datetime) -> dict[str, int]:
@@ -152,20 +173,39 @@ def _free(now: datetime) -> ColumnElement[bool]:
     return and_(Delivery.state.in_(_OPEN), unclaimed)
 
 
-def together(session: Session, lead: Delivery, now: datetime) -> list[Delivery]:
-    """Everything that leaves in one message with ``lead``: its digest, or itself."""
-    if lead.message_key is not None:
-        same = and_(Delivery.message_key == lead.message_key, Delivery.state.in_(_OPEN))
-    elif lead.subscription is None or lead.subscription.cadence == Cadence.IMMEDIATE:
-        return [lead]
-    else:
-        same = and_(
-            Delivery.subscription_id == lead.subscription_id,
-            Delivery.state == DeliveryState.PENDING,
-            Delivery.message_key.is_(None),
-            Delivery.due_at <= now,
-        )
-    return list(session.scalars(select(Delivery).where(same).order_by(Delivery.transition_id, Delivery.id)))
+def together(session: Session, leads: Sequence[Delivery], now: datetime) -> list[list[Delivery]]:
+    """What leaves in one message with each of ``leads``, in their order.
+
+    Everything due for one subscriber leaves together; a correction alone, and what was put together before as it was.
+    """
+    found: dict[str, list[Delivery]] = {_message_of(lead): [] for lead in leads}
+    keys = [lead.message_key for lead in leads if lead.message_key is not None]
+    readers = {lead.subscription_id for lead in leads if lead.message_key is None and lead.subscription_id is not None}
+    fresh = and_(Delivery.state == DeliveryState.PENDING, Delivery.message_key.is_(None), Delivery.due_at <= now)
+    rows = select(Delivery).where(
+        or_(
+            and_(Delivery.message_key.in_(keys), Delivery.state.in_(_OPEN)),
+            and_(Delivery.subscription_id.in_(readers), fresh),
+        ),
+        Delivery.id.not_in([lead.id for lead in leads]),  # most have nothing else due: not read twice
+    )
+    whole = {one.id: one for one in [*leads, *session.scalars(rows.options(joinedload(Delivery.subscription)))]}
+    for one in sorted(whole.values(), key=_order):
+        found.setdefault(_message_of(one), []).append(one)
+    return [group for group in found.values() if group]
+
+
+def _message_of(one: Delivery) -> str:
+    """What is equal for all deliveries of one message."""
+    is_correction = one.transition is not None and one.transition.corrects_id is not None
+    if one.message_key is not None or one.subscription_id is None or is_correction:
+        return one.message_key or one.id
+    return f"subscription:{one.subscription_id}"
+
+
+def _order(one: Delivery) -> tuple[bool, int, int, str]:
+    """What maintainers decided before what the record says, each in the order it became known."""
+    return one.transition_id is None, one.transition_id or 0, one.notice_id or 0, one.id
 
 
 def claim(session: Session, keys: Mapping[str, Collection[str]], owner: str, now: datetime) -> set[str]:
@@ -260,22 +300,51 @@ def give_back(session: Session, keys: Collection[str], owner: str) -> None:
     )
 
 
+def forget_untold(session: Session, transition_id: int) -> bool:
+    """Take a transition's deliveries back, all of them or, once anybody has claimed one, none. Says which."""
+    if has_begun(session, transition_id):
+        return False
+    of = delete(Delivery).where(Delivery.transition_id == transition_id)
+    session.execute(of.execution_options(synchronize_session=False))
+    return True
+
+
+def has_begun(session: Session, transition_id: int) -> bool:
+    """Whether anybody has claimed one of a transition's deliveries and not given it back untried."""
+    begun = or_(Delivery.attempts > 0, Delivery.state.not_in((DeliveryState.PENDING, DeliveryState.CANCELLED)))
+    return bool(session.scalar(select(exists().where(Delivery.transition_id == transition_id, begun))))
+
+
+def tally(session: Session, transition_id: int) -> dict[str, int]:
+    """How many of a transition's deliveries are in each state."""
+    rows = select(Delivery.state, func.count()).where(Delivery.transition_id == transition_id)
+    return dict(session.execute(rows.group_by(Delivery.state)).all())
+
+
+def pending_of(session: Session, transition_id: int) -> list[Delivery]:
+    """A transition's deliveries that wait: for their time, to be tried again, or, in a copy, for a person."""
+    waits = Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD))
+    return list(session.scalars(select(Delivery).where(Delivery.transition_id == transition_id, waits)))
+
+
+def sent_to(session: Session, transition_id: int, subscription_id: int) -> Delivery | None:
+    """The delivery that told this subscriber of this transition."""
+    rows = select(Delivery).where(
+        Delivery.transition_id == transition_id,
+        Delivery.subscription_id == subscription_id,
+        Delivery.state == DeliveryState.SENT,
+    )
+    return session.scalars(rows).first()
+
+
+def told(session: Session, transition_id: int) -> Iterator[Follower]:
+    """Live subscriptions that this transition was sent to."""
+    return followers.told_of(session, transition_id)
+
+
 def cancel(session: Session, ids: Collection[str], why: str) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_(ids))
         .values(state=DeliveryState.CANCELLED, error=why, claimed_by=None, claimed_until=None)
     )
-
-
-def break_subscription(session: Session, ids: Collection[str], why: str, now: datetime) -> None:
-    """An address that will never take mail is told nothing more; what still waits for it is cancelled."""
-    wanted = select(Delivery.subscription_id).where(Delivery.id.in_(ids), Delivery.subscription_id.is_not(None))
-    broken = list(session.scalars(wanted.distinct()))
-    if not broken:
-        return
-    session.execute(
-        update(Subscription).where(Subscription.id.in_(broken)).values(broken_at=now, broken_reason=why[:500])
-    )
-    waiting = select(Delivery.id).where(Delivery.subscription_id.in_(broken), Delivery.state == DeliveryState.PENDING)
-    cancel(session, list(session.scalars(waiting)), "the address refuses mail for good")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
-from monitor.model.tracking import ProposalState
+from monitor.model.tracking import ProposalState, Status
+from monitor.store import board
 from monitor.store.schema import ChangeRow, Evidence, Notice, Proposal, Snapshot, Transition
 
 
@@ -91,14 +92,22 @@ def decide(
     return won is not None
 
 
-def lifting_transition(session: Session, issue_id: str, bill_id: int) -> Transition | None:
-    """The last published move of the issue's status that this bill caused."""
-    return session.scalars(
-        select(Transition)
-        .where(
-            Transition.issue_id == issue_id,
-            Transition.bill_id == bill_id,
-            Transition.from_status != Transition.to_status,
-        )
-        .order_by(Transition.id.desc())
-    ).first()
+def last_lift(session: Session, issue_id: str, bill_id: int) -> tuple[Status, Status] | None:
+    """From where to where this bill last moved the issue's status, as its corrections have it; None if it did not."""
+    rows = select(Transition).where(Transition.issue_id == issue_id, Transition.bill_id == bill_id)
+    lifts: dict[int, tuple[Status, Status]] = {}
+    for move in session.scalars(rows.order_by(Transition.id.desc())).all():
+        if move.from_status != move.to_status:
+            root = board.lineage(session, move)[-1]
+            lifts.setdefault(root.id, (Status(root.from_status), Status(move.to_status)))
+    return next((lift for lift in lifts.values() if lift[0] != lift[1]), None)
+
+
+def transition_of(session: Session, proposal_id: int) -> Transition | None:
+    """The move that approving this proposal published."""
+    return session.scalars(select(Transition).where(Transition.proposal_id == proposal_id)).first()
+
+
+def is_postponed(proposal: Proposal, today: date) -> bool:
+    """Whether it is put off until a day to come."""
+    return proposal.postponed_until is not None and proposal.postponed_until > today

@@ -240,6 +240,8 @@ class Proposal(Base):
     decision_reason: Mapped[str] = mapped_column(default="")
     superseded_by: Mapped[int | None] = mapped_column(ForeignKey("proposals.id"))
     notice_id: Mapped[int | None] = mapped_column(ForeignKey("notices.id"), index=True)
+    #: Kept out of the queue until this day; it stays pending, and a newer one supersedes it all the same.
+    postponed_until: Mapped[date | None]
     evidence: Mapped[list[Evidence]] = relationship(order_by="Evidence.id", back_populates="proposal")
     issue: Mapped[Issue | None] = relationship()
 
@@ -263,6 +265,8 @@ class Transition(Base):
     """An issue's published move: its status, its narrative, or both."""
 
     __tablename__ = "transitions"
+    #: Feeds name a move by its id: one that was taken back must not come again as another.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy wants a plain dict
     id: Mapped[int] = mapped_column(primary_key=True)
     issue_id: Mapped[str] = mapped_column(ForeignKey("issues.id"), index=True)
     proposal_id: Mapped[int | None] = mapped_column(ForeignKey("proposals.id"), unique=True)
@@ -274,22 +278,44 @@ class Transition(Base):
     reason: Mapped[str]
     decided_by: Mapped[str]
     at: Mapped[datetime]
+    #: What the issue said of itself before, for the way back.
+    since_before: Mapped[date | None]
+    updated_before: Mapped[datetime | None]
+    #: Set on a correction: the move it takes back or puts right, which stays in the history.
+    corrects_id: Mapped[int | None] = mapped_column(ForeignKey("transitions.id"))
     issue: Mapped[Issue] = relationship()
     proposal: Mapped[Proposal | None] = relationship()
 
 
 class Subscription(Base):
-    """One address that is told. ``topics`` and ``issues`` empty means everything."""
+    """One address that is told: it was confirmed by its reader, or a maintainer answers for it.
+
+    ``topics`` and ``issues`` empty means everything. ``hour`` (0-23) and ``weekday`` (Monday is 0) of a digest are by
+    the clock of ``zone``; what is not given is the board's own. A webhook or another service's address is a secret:
+    it stands encrypted in ``sealed``, and ``address`` is how it may be shown.
+    """
 
     __tablename__ = "subscriptions"
-    __table_args__ = (UniqueConstraint("channel", "address"),)
+    #: A signed link names its row by the id: one that was deleted must not open somebody else's.
+    __table_args__ = (UniqueConstraint("channel", "address"), {"sqlite_autoincrement": True})
     id: Mapped[int] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(String(10))
     address: Mapped[str]
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     topics: Mapped[list[Any]] = mapped_column(default=list)
     issues: Mapped[list[Any]] = mapped_column(default=list)
+    interests: Mapped[list[Any]] = mapped_column(default=lambda: ["status"])
     cadence: Mapped[str] = mapped_column(String(10))
+    hour: Mapped[int | None]
+    weekday: Mapped[int | None]
+    zone: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    #: How we came to write to them, and since when: "signed up on the board", "imported: fair 2025".
+    consent: Mapped[str] = mapped_column(default="")
+    consented_on: Mapped[date | None]
+    paused_until: Mapped[date | None]
+    #: When they were last told that nothing changed.
+    heartbeat_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
     broken_at: Mapped[datetime | None]
     broken_reason: Mapped[str] = mapped_column(default="")
@@ -300,7 +326,11 @@ class Subscription(Base):
 
 
 class Notice(Base):
-    """Something maintainers or operators are told once; ``key`` says what it is about."""
+    """Something told once that no decision made: to our own people, or facts of the record to subscribers.
+
+    ``items`` are proposals' ids (kind ``proposals``), changes' ids (``activity``, ``hearing``), a sign-up's id
+    (``confirm``), or the items themselves.
+    """
 
     __tablename__ = "notices"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -320,7 +350,7 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("transition_id", "subscription_id", "channel"),
         UniqueConstraint("notice_id", "recipient"),
-        CheckConstraint("state IN ('pending','sending','sent','dead','cancelled')", name="state"),
+        CheckConstraint("state IN ('pending','sending','sent','dead','cancelled','held')", name="state"),
         Index("ix_deliveries_due", "state", "due_at"),
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

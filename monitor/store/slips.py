@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Collection
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 #: A delivery's id, which is the key of its message. A slip lies within one sector, so it is written whole or not.
 _LENGTH = 32
 
 #: How many messages may be noted before the database is told.
-SLOTS = 128
+SLOTS = 256
 
 
 class InUseError(Exception):
@@ -50,7 +52,9 @@ class Slips:
         except BaseException:
             os.close(self._file)
             raise
-        self._next = 0
+        self._free = list(reversed(range(SLOTS)))
+        self._used: dict[str, int] = {}
+        self._lock = Lock()
 
     def _lay_out(self, folder: Path) -> None:
         os.pwrite(self._file, bytes(SLOTS * _LENGTH), 0)
@@ -65,18 +69,29 @@ class Slips:
         """The keys a crash has left here."""
         return _keys(os.pread(self._file, SLOTS * _LENGTH, 0))
 
-    def note(self, key: str) -> None:
-        """Returns once it is on disk. At most ``SLOTS`` until the next ``clear``."""
-        if self._next >= SLOTS:
-            raise ValueError("the slips are full; tell the database first")
-        os.pwrite(self._file, key.encode("ascii").ljust(_LENGTH, b"\0")[:_LENGTH], self._next * _LENGTH)
+    def note(self, keys: Collection[str]) -> bool:
+        """True once they are all on disk; False, and none noted, if there are not as many free: tell the database."""
+        with self._lock:
+            if len(keys) > len(self._free):
+                return False
+            slots = {key: self._free.pop() for key in keys}
+            self._used |= slots
+        for key, slot in slots.items():
+            os.pwrite(self._file, key.encode("ascii").ljust(_LENGTH, b"\0")[:_LENGTH], slot * _LENGTH)
         os.fdatasync(self._file)
-        self._next += 1
+        return True
 
-    def clear(self) -> None:
-        """The database knows. Not synced: a key that comes back tells nothing new."""
+    def clear(self, keys: Collection[str]) -> None:
+        """The database knows of these. Not synced: a key that comes back tells nothing new."""
+        for key in keys:
+            slot = self._used.pop(key)
+            os.pwrite(self._file, bytes(_LENGTH), slot * _LENGTH)
+            with self._lock:
+                self._free.append(slot)
+
+    def wipe(self) -> None:
+        """The database knows of all that a crash has left here."""
         os.pwrite(self._file, bytes(SLOTS * _LENGTH), 0)
-        self._next = 0
 
     def close(self) -> None:
         os.close(self._file)

@@ -48,7 +48,7 @@ class DamagedError(ValueError):
 
 def body_of(session: Session, snapshot_id: int) -> bytes:
     """The exact bytes as received. Raises DamagedError when the store no longer holds what it hashed."""
-    snapshot = session.get_one(Snapshot, snapshot_id)
+    snapshot = session.get_one(Snapshot, snapshot_id, options=[undefer(Snapshot.body)])
     return _whole(snapshot, body_of(session, snapshot.base_id) if snapshot.base_id else None)
 
 
@@ -143,6 +143,19 @@ def _forget(session: Session, before: datetime, *which: ColumnElement[bool]) -> 
 def _known(column: Select[Any]) -> Select[Any]:
     """Without its NULLs: in SQL nothing is outside a list that holds one."""
     return column.where(column.selected_columns[0].is_not(None))
+
+
+def find(session: Session, sha256: str) -> Snapshot | None:
+    """A saved page by its hash; the same bytes of two sources are the same page."""
+    return session.scalars(select(Snapshot).where(Snapshot.sha256 == sha256).order_by(Snapshot.id).limit(1)).first()
+
+
+def good_before(session: Session, snapshot: Snapshot) -> Snapshot | None:
+    """The last page of the same source, before this one, that was believed."""
+    earlier = select(Snapshot).where(
+        Snapshot.source_id == snapshot.source_id, Snapshot.id < snapshot.id, Snapshot.verdict == Verdict.OK
+    )
+    return session.scalars(earlier.order_by(Snapshot.id.desc()).limit(1)).first()
 
 
 def damaged(session: Session) -> list[str]:

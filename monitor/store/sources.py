@@ -170,3 +170,22 @@ def watches_of_bill(session: Session, bill_id: int) -> list[Watch]:
 
 def watches_of_source(session: Session, source_id: int) -> list[Watch]:
     return list(session.scalars(select(Watch).where(Watch.source_id == source_id, Watch.active).order_by(Watch.id)))
+
+
+def failing(session: Session, limit: int) -> list[Source]:
+    """Active sources whose last read could not be believed, the longest out first."""
+    rows = select(Source).where(Source.active, Source.failures > 0)
+    return list(session.scalars(rows.order_by(Source.outage_since.asc().nulls_last(), Source.id).limit(limit)))
+
+
+def well(session: Session, after: str, limit: int) -> list[Source]:
+    """The other active sources by slug, those after ``after``."""
+    rows = select(Source).where(Source.active, Source.failures == 0, Source.slug > after)
+    return list(session.scalars(rows.order_by(Source.slug).limit(limit)))
+
+
+def counts(session: Session) -> tuple[int, int]:
+    """How many active sources there are, and how many of them fail."""
+    rows = select(func.count(), func.count(Source.id).filter(Source.failures > 0)).where(Source.active)
+    every, bad = session.execute(rows).one()
+    return every, bad

@@ -34,6 +34,12 @@ INFO = "bill_info.csv"
 #: A history file that lost this share of its bytes is not believed.
 _SHRUNK = 0.5
 
+#: How the subject of a doubt about any bill's history in the bulk file begins.
+_DOUBT = "quarantine:bulk:"
+
+#: So many bills' rows are written together.
+_TOGETHER = 200
+
 #: So many changed bills in one pass ask whether this is still the same session's file.
 _UPHEAVAL = 500
 
@@ -51,13 +57,15 @@ class Bulk:
     """Files that were believed: whose session they are, the titles, and the rows of each bill before and now.
 
     ``changed`` holds the bills that differ; ``whole`` says that it holds every bill there is, which is so on the
-    session's first read and when bills are watched that the last pass was not asked about.
+    session's first read and when bills are watched that the last pass was not asked about. ``accepted`` says that a
+    person has looked at a file that shrank and found it right.
     """
 
     session: str
     titles: Mapping[str, str]
     changed: Mapping[str, tuple[list[Row], list[Row]]]
     whole: bool
+    accepted: bool = False
 
 
 @dataclass(slots=True)
@@ -118,13 +126,15 @@ def _judge(context: Context, source: Source, history: Page, info_page: Page) -> 
         everything = _all(history.body)
         _check_years(history.body, info.session)
         return Bulk(info.session, info.titles, everything, whole=True)
-    if len(history.body) < _SHRUNK * len(before):
+    accepted = extractor.fingerprint(history.body) == source.accepted_fingerprint
+    if not accepted and len(history.body) < _SHRUNK * len(before):
         shrunk = f"{HISTORY} fell from {len(before):,} bytes to {len(history.body):,}; the last good file still counts."
         raise Refused(Verdict.SHRUNK, shrunk)
     changed = changed_histories(before, history.body)
     if len(changed) > _UPHEAVAL:
         _check_years(history.body, info.session)
-    return Bulk(info.session, info.titles, {**_newcomers(context, info.session, history), **changed}, whole=False)
+    everything = {**_newcomers(context, info.session, history), **changed}
+    return Bulk(info.session, info.titles, everything, whole=False, accepted=accepted)
 
 
 def _newcomers(context: Context, session_name: str, history: Page) -> dict[str, tuple[list[Row], list[Row]]]:
@@ -177,10 +187,15 @@ def enter(session: Session, at: Pass, source: Source, captured: Captured) -> Rec
     source.session = bulk.session
     touched = _concerned(session, bulk)
     known = bills.ledgers(session, [bill.id for bill in touched])
-    for bill in touched:
+    doubts = quarantine.open_about(session, f"{_DOUBT}{bulk.session}-")
+    for place, bill in enumerate(touched):
+        if place % _TOGETHER == 0:
+            session.flush()  # a whole session's rows, not yet written, are held in memory
         was, now = bulk.changed.get(bill.identifier, ([], []))
         bill.title = bulk.titles.get(bill.identifier) or bill.title
-        recorded += _bill(session, at, source, snapshot, bill, bill_actions(was), bill_actions(now), known[bill.id])
+        rows = (bill_actions(was), bill_actions(now))
+        about = [one for one in doubts if one.subject.startswith(_doubt(bill))]
+        recorded += _bill(session, at, source, snapshot, bill, *rows, known[bill.id], about, bulk.accepted)
     told = {change.bill_id for change in recorded.changes}
     _read_pages_of(session, at, bulk.session, [one for one in touched if one.id in told or not bulk.whole])
     return recorded
@@ -227,6 +242,8 @@ def _bill(
     was: Sequence[ActionRow],
     rows: Sequence[ActionRow],
     known: Sequence[Action],
+    doubts: Sequence[Proposal],
+    accepted: bool,
 ) -> Recorded:
     is_news = not record.is_first_sight(bill, bill.feed_asked_at, at.now)
     bill.feed_asked_at = bill.feed_asked_at or at.now
@@ -237,9 +254,8 @@ def _bill(
         bill.first_read_at = bill.first_read_at or at.now
         return Recorded([], [])
     shown = [ActionRow(one.date, one.description) for one in known if one.in_feed and not one.gone]
-    doubts = quarantine.open_about(session, _doubt(bill))
     since = diff_actions(shown, rows, meaning)
-    if lost_most(shown, rows) or (doubts and since.removed):
+    if not accepted and (lost_most(shown, rows) or (doubts and since.removed)):
         # Not believed until the rows are back or a person has decided; what is new in it is still told.
         bill.in_feed = False
         made = _quarantine(session, at, source, snapshot, bill, len(shown), len(rows)) if not doubts else []
@@ -254,7 +270,7 @@ def _bill(
 
 def _doubt(bill: Bill) -> str:
     """How the subject of a doubt about this bill's history in the bulk file begins."""
-    return f"quarantine:bulk:{bill.session}-{bill.identifier}:"
+    return f"{_DOUBT}{bill.session}-{bill.identifier}:"
 
 
 def _quarantine(
@@ -281,7 +297,9 @@ def _read_pages_of(session: Session, at: Pass, name: str, changed: Sequence[Bill
 def fail(context: Context, session: Session, at: Pass, source: Source, captured: Captured) -> list[Proposal]:
     """The files cannot be believed: the baseline stays and a person hears of it once it lasts."""
     record.failed(source, captured.verdict, captured.message, at.now)
-    reading = Reading(captured.verdict, captured.message)
+    body = captured.history.body if captured.history is not None else None
+    fingerprint = EXTRACTORS[SourceKind.BILL_FEED].fingerprint(body) if body is not None else None
+    reading = Reading(captured.verdict, captured.message, fingerprint=fingerprint)
     made = quarantine.keep(context.config, session, at, source, captured.history, reading)
     sources.release(source, at.now + cadence.retry(source.failures, random.Random()))
     return made

@@ -7,11 +7,8 @@ from datetime import date, datetime, timedelta
 
 from monitor.config import Config
 from monitor.interpret import sessions
-from monitor.model.legislature import LAW, BillKey, Stage
+from monitor.model.legislature import SETTLED, BillKey, Stage
 from monitor.model.tracking import SourceKind
-
-#: Bills that cannot move any more once their session is over.
-SETTLED = LAW | {Stage.VETOED, Stage.ADOPTED, Stage.FAILED, Stage.MERGED, Stage.DIED}
 
 #: A vetoed or signed bill of the running year may still be acted on; after this it is history.
 _SETTLING = timedelta(days=60)

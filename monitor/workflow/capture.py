@@ -16,13 +16,19 @@ from monitor.workflow.reading import Baseline, Reading, again, doubt, read, same
 
 @dataclass(slots=True)
 class Capture:
-    """One claimed source and what reading it came to; nothing here needs a transaction."""
+    """One claimed source and what reading it came to; nothing here needs a transaction.
+
+    ``page`` is set when it may have to be kept: of one that says what we knew only its ``size`` and ``validators``
+    are of use, and a batch of bodies weighs megabytes.
+    """
 
     source: Source
     page: Page | None = None
     reading: Reading | None = None
     before: Record | None = None
     error: FetchError | None = None
+    size: int = 0
+    validators: Validators | None = None
 
 
 def validators_of(context: Context, source: Source) -> Validators | None:
@@ -53,10 +59,11 @@ def baseline_of(source: Source) -> Baseline:
 def _judge(context: Context, source: Source, kind: SourceKind, page: Page) -> Capture:
     glance = same_at_a_glance(kind, page, baseline_of(source))
     if glance is not None:
-        return Capture(source, page, glance)
+        return Capture(source, reading=glance, size=len(page.body), validators=page.validators)
     reading = read(kind, page, _asked_for(source, page), source.bill)
     before = _before(context, source, kind) if reading.changed else None
-    return Capture(source, page, doubt(reading, before, source.accepted_fingerprint), before)
+    reading = doubt(reading, before, source.accepted_fingerprint)
+    return Capture(source, page, reading, before, size=len(page.body), validators=page.validators)
 
 
 def _asked_for(source: Source, page: Page) -> str:

@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import ClassVar
 
 from monitor.config import Config
+from monitor.config.mailing import signing_key
+from monitor.config.people import Mail
 from monitor.model.messaging import ChannelKind, Message, Outcome, OutcomeKind
 from monitor.notify.carrier import Transport, nothing
 from monitor.notify.email import SmtpSettings
 from monitor.notify.mime import wire
-from monitor.notify.send import open_transport
+from monitor.notify.send import OtherServices, open_transport
+from monitor.notify.signing import Signature
 from monitor.workflow.context import Context
 
 
 def smtp_settings(context: Context) -> SmtpSettings | None:
-    """The mail server of config with its password from the environment or systemd; None without a mail block."""
+    """The mail server of config with its password from the environment or systemd; None without a mail block.
+
+    Raises ValueError if mail is to be signed and the key was not given.
+    """
     mail = context.config.mail
     if mail is None:
         return None
@@ -27,8 +33,19 @@ def smtp_settings(context: Context) -> SmtpSettings | None:
         security=mail.security.value,
         username=mail.username or "",
         password=password.reveal() if password is not None else "",
-        from_address=str(mail.sender),
+        from_address=str(mail.bounce_address or mail.sender),
+        hostname=mail.sender.rpartition("@")[2],
+        signature=_signature(context, mail),
     )
+
+
+def _signature(context: Context, mail: Mail) -> Signature | None:
+    if mail.dkim is None:
+        return None
+    key = mail.dkim.key(context.environ)
+    if key is None:
+        raise ValueError("mail is to be signed, and MONITOR_DKIM_KEY is not set")
+    return Signature(mail.dkim.selector, mail.dkim_domain, signing_key(key))
 
 
 def slack_allowed(config: Config) -> tuple[str, ...]:
@@ -36,10 +53,15 @@ def slack_allowed(config: Config) -> tuple[str, ...]:
     return tuple(str(base) for base in config.slack_bases)
 
 
-def open_channel(context: Context, kind: ChannelKind) -> Transport:
-    """A transport for ``kind``. Raises ValueError with words when config does not allow sending by it."""
+def open_channel(context: Context, kind: ChannelKind, *, patience: float | None = None) -> Transport:
+    """A transport for ``kind``; ``patience`` are the seconds another service may take, if not the usual.
+
+    Raises ValueError with words when config does not allow sending by it.
+    """
     if context.config.outbox is not None:
         return Folder(Path(context.config.outbox.dir))
+    if kind is ChannelKind.APPRISE and patience is not None:
+        return OtherServices(patience)
     return open_transport(kind, smtp=smtp_settings(context), slack_allowed=slack_allowed(context.config))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
@@ -20,7 +20,7 @@ from monitor.fetch import Fetcher
 from monitor.model.tracking import SourceKind, Verdict
 from monitor.store import sources
 from monitor.store.schema import Run, Source
-from monitor.workflow import bulk, notices
+from monitor.workflow import activity, bulk, notices
 from monitor.workflow.capture import Capture, capture, validators_of
 from monitor.workflow.context import Context
 from monitor.workflow.fetching import open_fetcher, store_hosts
@@ -140,7 +140,9 @@ def _round(
             for source in claimed:
                 _read_bulk(context, fetcher, errand, source, report)
         else:
-            _record(context, errand, list(_captures(context, fetcher, claimed)), report)
+            captures = list(_captures(context, fetcher, claimed))
+            _record(context, errand, captures, report)
+            _heed(context, fetcher, captures)
         progress(report.checked, report.checked + _waiting(context, errand, kinds))
 
 
@@ -149,6 +151,13 @@ def _captures(context: Context, fetcher: Fetcher, claimed: Sequence[Source]) -> 
         if context.stopping():
             return  # what was claimed and not read is given back at the end of the pass
         yield capture(context, fetcher, source)
+
+
+def _heed(context: Context, fetcher: Fetcher, captures: Sequence[Capture]) -> None:
+    """What a host asked of us, kept at once: a pause it wants must outlive a crash of this pass."""
+    if any(one.error is not None for one in captures):
+        with context.database.transaction() as session:
+            store_hosts(session, fetcher)
 
 
 def _batch(context: Context) -> int:
@@ -210,7 +219,7 @@ def _write_alone(context: Context, errand: Errand, one: Capture, report: CheckRe
         raise
     except Exception as error:
         log.exception("record_failed", source=one.source.slug)
-        bad = Capture(one.source, one.page, Reading(Verdict.LAYOUT_CHANGED, _our_fault(error)))
+        bad = replace(one, reading=Reading(Verdict.LAYOUT_CHANGED, _our_fault(error)), before=None)
         _write(context, errand, bad, report)
 
 
@@ -221,6 +230,7 @@ def _write(context: Context, errand: Errand, one: Capture, report: CheckReport) 
         if source is None:
             return
         outcome, recorded = settle(context, session, at, source, one)
+        activity.tell(session, context.config, recorded.changes, at.now, at.today)
         entry = entry_of(session, recorded)
         killpoint("before_record_commit")
     killpoint("after_record_commit")
@@ -249,6 +259,7 @@ def _write_bulk(context: Context, errand: Errand, source: Source, captured: bulk
         if held is None:
             return
         outcome, recorded = settle_bulk(context, session, at, held, captured)
+        activity.tell(session, context.config, recorded.changes, at.now, at.today)
         entry = entry_of(session, recorded)
         killpoint("before_record_commit")
     killpoint("after_record_commit")

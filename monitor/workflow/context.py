@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from monitor.config import Config
@@ -31,6 +32,8 @@ class Context:
     environ: Mapping[str, str] = field(default_factory=dict)
     stopping: Callable[[], bool] = lambda: False
     owner: str = field(default_factory=_owner)
+    #: Where the config was read, if it was read from a file.
+    config_path: Path | None = None
 
     def today(self) -> date:
         """Today in Connecticut."""

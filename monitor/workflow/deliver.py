@@ -1,69 +1,42 @@
 """Send what is due. At least once: a repeat can only follow a crash between send and mark, with the same Message-ID.
 
-T1 claims a few messages; each is sent with no transaction open; T2 records what became of it. The next message goes
-to the provider meanwhile, but its last line only once the mark is on disk: a crash repeats one message at most.
+T1 claims a few messages; lanes send them with no transaction open; the clerk records what became of each (T2). While
+that comes to the disk the next message is on its way, but its last line waits: a crash repeats no more messages than
+there are connections.
 """
 
 from __future__ import annotations
 
-import random
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from time import monotonic
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from threading import Lock, get_ident
 
 import structlog
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
-from monitor.config import Config
-from monitor.model.messaging import ChannelKind, DeliveryState, Message, Outcome, OutcomeKind
+from monitor.model.messaging import ChannelKind, Outcome, OutcomeKind
 from monitor.notify.carrier import Transport
-from monitor.notify.channels import mask_address
-from monitor.store import hosts, outbox
-from monitor.workflow import marks, notices
+from monitor.store import outbox
+from monitor.store.sending import Presence
+from monitor.workflow import marks, restored
 from monitor.workflow.channels import open_channel
+from monitor.workflow.clerk import Clerk, DeliverReport
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
+from monitor.workflow.lanes import LOW, Crew, DroppedError, Duties, Permits, Talk
 from monitor.workflow.marks import Marks
 from monitor.workflow.parcels import Packer, Parcel
-from monitor.workflow.publish import due_at
+
+__all__ = ["DeliverReport", "deliver"]
 
 log = structlog.get_logger()
-
-#: Temporary troubles are tried again for this long, then a person is told (RFC 5321 4.5.4.1 asks for 4-5 days of a
-#: relay; news about a vote is stale long before).
-GIVE_UP_AFTER = timedelta(hours=48)
-
-#: Nor is anything given up before so many tries, a few hours' worth: the channel may have been down for longer, and a
-#: server that does not know us refuses the first tries of all (greylisting).
-_LEAST_TRIES = 8
-
-_FIRST_PAUSE = timedelta(minutes=2)
-_LAST_PAUSE = timedelta(hours=4)
 
 #: What is claimed and not sent within these seconds is given back: leases stay fresh, and whoever leaves meanwhile
 #: is left alone.
 _BATCH_SECONDS = 5.0
 
-#: So many messages in a row without any answer, and the channel rests for this pass: each cost a whole deadline.
-_SILENCES = 3
-
-
-@dataclass(slots=True)
-class DeliverReport:
-    """What one pass sent. A digest counts once."""
-
-    sent: int = 0
-    retrying: int = 0
-    dead: int = 0
-    cancelled: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """The stable form other tools read."""
-        return {name: getattr(self, name) for name in DeliverReport.__slots__}
+#: While a message that was set aside is under way we look so often for what has become due.
+_LOOK_SECONDS = 1.0
 
 
 def deliver(
@@ -73,207 +46,181 @@ def deliver(
     progress: Callable[[int], None] = lambda done: None,
     rested: bool = False,
 ) -> DeliverReport:
-    """Send everything due, channel by channel, one message at a time.
+    """Send everything due, channel by channel. A message that is kept waiting keeps nobody else waiting.
 
     Never raises for a message that cannot be sent. ``rested`` tries channels that are paused for a trouble of their
     own too, as when a person has just mended one.
     """
-    with marks.opened(context) as book:
-        current = _Pass(context, book, limit, progress)
-        for kind in ChannelKind:
-            if rested or not current.is_paused(kind):
+    with _begun(context, limit, progress) as current:
+        kinds = [kind for kind in ChannelKind if rested or not current.is_paused(kind)]
+        for kind in kinds:
+            current.run(kind)
+        while current.is_waiting:
+            current.wait()
+            for kind in kinds:
                 current.run(kind)
-    current.report.problems += current.kept()
-    return current.report
+        return current.close()
 
 
-class _Line:
-    """One channel, opened when first needed."""
-
-    def __init__(self, context: Context, kind: ChannelKind) -> None:
-        self._context = context
-        self._kind = kind
-        self._transport: Transport | None = None
-        self._silences = 0
-        self.is_usable = True
-
-    def send(self, message: Message, before_taken: Callable[[], None]) -> Outcome:
+@contextmanager
+def _begun(context: Context, limit: int, progress: Callable[[int], None]) -> Iterator[_Pass]:
+    mail = context.config.mail
+    permits, report = Permits(mail.connections if mail else 1), DeliverReport()
+    with (
+        marks.opened(context) as book,
+        context.database.single() as looks,
+        Clerk(context, book, permits, report, progress) as clerk,
+    ):
+        report.held = restored.look(context)
+        current = _Pass(context, book, clerk, permits, looks, report, limit)
         try:
-            self._transport = self._transport or open_channel(self._context, self._kind)
-        except ValueError as error:
-            outcome = Outcome(OutcomeKind.CHANNEL, str(error))
-        else:
-            outcome = self._transport.send(message, before_taken)
-        unanswered = outcome.kind is OutcomeKind.TEMPORARY and outcome.code is None
-        self._silences = self._silences + 1 if unanswered else 0
-        self.is_usable = outcome.kind is not OutcomeKind.CHANNEL and self._silences < _SILENCES
-        return outcome
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+            yield current
+        finally:
+            # Were the pass broken off, nobody would write down what a lane still sends.
+            permits.close()
+            current.hang_up()
 
 
 class _Pass:
-    def __init__(self, context: Context, book: Marks, limit: int, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        book: Marks,
+        clerk: Clerk,
+        permits: Permits,
+        looks: Connection,
+        report: DeliverReport,
+        limit: int,
+    ) -> None:
         self._context = context
         self._book = book
-        self._limit = limit
-        self._progress = progress
+        self._clerk = clerk
+        self._permits = permits
+        self._presence = Presence(looks)
+        self._looking = Lock()
         self._packer = Packer(context)
-        self._done = 0
-        self._unmarked: tuple[Parcel, Outcome] | None = None
-        self.report = DeliverReport()
-        with context.database.reading() as session:
-            self._troubled = {kind: row.not_before for kind, row in hosts.channels(session).items() if row.outage_since}
+        self._crews: dict[ChannelKind, Crew] = {}
+        self._limit = limit
+        self._begun = 0
+        self.report = report
 
     def is_paused(self, kind: ChannelKind) -> bool:
-        until = self._troubled.get(kind)
+        until = self._clerk.troubled.get(kind)
         return until is not None and until > self._context.now()
 
     def run(self, kind: ChannelKind) -> None:
-        """One channel's queue, until it is empty, the channel fails, or we are to stop."""
-        line = _Line(self._context, kind)
-        try:
-            while line.is_usable and self._goes_on and (batch := self._claim(kind)):
-                self._batch(line, batch)
-        finally:
-            line.close()
-
-    def kept(self) -> list[str]:
-        """What could not even be tried. No log line: it would be the same at every tick, and the doctor says it."""
-        return self._packer.kept()
+        """One channel's queue, until it is empty but for what was set aside, the channel fails, or we are to stop."""
+        crew, quiet = self._crews.get(kind), False
+        while (crew is None or crew.is_usable) and self._goes_on():
+            batch = self._claim(kind)
+            if batch:
+                crew = self._crew(kind)
+                crew.begin(batch)
+            elif crew is None or quiet:
+                break
+            left = LOW if len(batch) > LOW else 0
+            begun = crew.wait(left, _BATCH_SECONDS)
+            quiet = begun and left == 0
+            if quiet or not begun:
+                self._give_back(crew)
+        if crew is not None:
+            self._give_back(crew)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a message that was set aside is still under way."""
+        return any(crew.is_waiting for crew in self._crews.values())
+
+    def wait(self) -> None:
+        """A moment, for what was set aside. Once we are to stop, only for what the provider may have taken."""
+        if self._context.stopping():
+            for crew in self._crews.values():
+                self._return([parcel.key for parcel in crew.drop()])
+        for crew in self._crews.values():
+            if crew.is_waiting:
+                crew.wait_for_one(_LOOK_SECONDS)
+
+    def close(self) -> DeliverReport:
+        """Everything is over: write the rest down."""
+        self._clerk.settle()
+        self._book.enter()
+        # No log line for what could not even be tried: it would be the same at every tick, and the doctor says it.
+        self.report.problems += self._packer.kept()
+        self.report.cancelled = self._packer.cancelled + self._clerk.cancelled
+        return self.report
+
+    def hang_up(self) -> None:
+        for crew in self._crews.values():
+            crew.end()
+
+    def _crew(self, kind: ChannelKind) -> Crew:
+        if kind not in self._crews:
+            mail = self._context.config.mail
+            width = mail.connections if mail and kind is ChannelKind.EMAIL else 1
+            duties = Duties(
+                lambda: open_channel(self._context, kind),
+                self._goes_on,
+                self._send,
+                self._clerk.record,
+                self._clerk.settle_of,
+            )
+            self._crews[kind] = Crew(width, self._permits, duties)
+        return self._crews[kind]
+
     def _goes_on(self) -> bool:
-        return self._done < self._limit and not self._context.stopping()
+        return self._begun < self._limit and self._clerk.failure is None and not self._context.stopping()
 
     def _claim(self, kind: ChannelKind) -> list[Parcel]:
-        parcels = self._packer.claim(kind)
-        self.report.cancelled = self._packer.cancelled
-        return parcels
-
-    def _batch(self, line: _Line, batch: Sequence[Parcel]) -> None:
-        began, left = monotonic(), deque(batch)
-        failed: set[str] = set()
-        held: list[str] = []
-        while left and line.is_usable and self._goes_on and monotonic() - began < _BATCH_SECONDS:
-            parcel = left.popleft()
-            # What follows a message that failed waits its turn behind it.
-            if parcel.recipient in failed:
-                held.append(parcel.key)
-            elif not self._send(line, parcel):
-                failed.add(parcel.recipient)
-        self._settle()
         self._book.enter()
-        self._give_back([*held, *(parcel.key for parcel in left)])
+        return self._packer.claim(kind)
 
-    def _send(self, line: _Line, parcel: Parcel) -> bool:
-        outcome = self._try(line, parcel)
-        self._settle()
-        self._unmarked = parcel, outcome
-        self._done += 1
-        return outcome.kind is OutcomeKind.SENT
+    def _give_back(self, crew: Crew) -> None:
+        """What was not begun is due as before; what failed is written down first, so that nothing overtakes it."""
+        self._clerk.settle()
+        self._book.enter()
+        self._return([parcel.key for parcel in crew.take_back()])
 
-    def _try(self, line: _Line, parcel: Parcel) -> Outcome:
-        try:
-            message = self._packer.message(parcel)
-        except Exception as error:  # one bad message must not stop the others
-            log.exception("render_failed", delivery=parcel.key)
-            return Outcome(OutcomeKind.REFUSED, parcel.trouble or f"it cannot be rendered ({type(error).__name__})")
-        killpoint("before_send")
-        outcome = line.send(message, self._settle)
-        killpoint("after_send_before_mark")
-        return outcome
-
-    def _settle(self) -> None:
-        """Mark the message before, if it is not yet: nothing more is taken by anybody until that is on disk."""
-        if self._unmarked is not None:
-            self._mark(*self._unmarked)
-            self._unmarked = None
-            self._progress(self._done)
-
-    def _mark(self, parcel: Parcel, outcome: Outcome) -> None:
-        """T2: record the outcome on every delivery of the message, and what follows from it."""
-        now = self._context.now()
-        values = _values(self._context.config, parcel, outcome, now)
-        if (
-            outcome.kind is OutcomeKind.SENT
-            and parcel.channel not in self._troubled
-            and self._book.note(parcel.key, values)
-        ):
-            self._count(parcel, outcome, values["state"])
-            return
-        with self._context.database.transaction() as session:
-            config = self._context.config
-            held = outbox.mark(session, parcel.key, self._context.owner, **values)
-            if outcome.kind is OutcomeKind.CHANNEL:
-                notices.channel_down(session, config, parcel.channel, outcome.detail, now)
-            elif outcome.kind is OutcomeKind.SENT and parcel.channel in self._troubled:
-                notices.channel_back(session, config, parcel.channel, now)
-                del self._troubled[parcel.channel]
-            if held and outcome.kind is OutcomeKind.PERMANENT:
-                outbox.break_subscription(session, parcel.delivery_ids, outcome.detail, now)
-            if held and values["state"] == DeliveryState.DEAD:
-                self._tell_of_death(session, parcel, outcome, now)
-            killpoint("before_mark_commit")
-        killpoint("after_mark_commit")
-        self._count(parcel, outcome, values["state"])
-
-    def _tell_of_death(self, session: Session, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
-        config, kind, ids = self._context.config, parcel.channel, parcel.delivery_ids
-        if parcel.to_subscriber:
-            notices.not_reached(session, config, kind, mask_address(kind, parcel.address), outcome, now)
-        else:
-            notices.colleague_not_reached(session, config, parcel.recipient, kind, ids, outcome.detail, now)
-
-    def _give_back(self, keys: Collection[str]) -> None:
+    def _return(self, keys: Collection[str]) -> None:
         if keys:
             with self._context.database.transaction() as session:
                 outbox.give_back(session, keys, self._context.owner)
                 killpoint("before_give_back_commit")
             killpoint("after_give_back_commit")
 
-    def _count(self, parcel: Parcel, outcome: Outcome, state: str) -> None:
-        if state == DeliveryState.SENT:
-            self.report.sent += 1
-            return
-        if state == DeliveryState.DEAD:
-            self.report.dead += 1
-        else:
-            self.report.retrying += 1
-        to = mask_address(parcel.channel, parcel.address)
-        self.report.problems.append(f"{to}: {outcome.detail}")
-        log.warning("delivery_failed", delivery=parcel.key, channel=parcel.channel, to=to, detail=outcome.detail)
+    # --- in a lane's thread -------------------------------------------------------------------------------------------
 
+    def _send(self, transport: Transport, talk: Talk) -> Outcome:
+        self._begun += 1
+        parcel = talk.parcel
+        try:
+            message = self._packer.message(parcel)
+        except Exception as error:  # one bad message must not stop the others
+            log.exception("render_failed", delivery=parcel.key)
+            return Outcome(OutcomeKind.REFUSED, parcel.trouble or f"it cannot be rendered ({type(error).__name__})")
+        killpoint("before_send")
+        try:
+            outcome = transport.send(message, lambda: self._before_taken(talk))
+        except DroppedError:
+            outcome = Outcome(OutcomeKind.TEMPORARY, "it was not sent after all")
+        killpoint("after_send_before_mark")
+        return outcome
 
-def _values(config: Config, parcel: Parcel, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "state": DeliveryState.PENDING,
-        "code": outcome.code,
-        "error": outcome.detail[:1000],
-        "sent_at": None,
-    }
-    values |= {"due_at": parcel.due_at, "attempts": parcel.attempts}
-    if outcome.kind is OutcomeKind.SENT:
-        return values | {"state": DeliveryState.SENT, "sent_at": now, "error": ""}
-    if outcome.kind is OutcomeKind.CHANNEL:
-        # Nothing about this message: it keeps its place, and its tries are not counted.
-        return values | {"attempts": parcel.attempts - 1}
-    if outcome.kind is not OutcomeKind.TEMPORARY or _is_hopeless(config, parcel, now):
-        return values | {"state": DeliveryState.DEAD}
-    return values | {"due_at": now + _pause(parcel, outcome)}
+    def _before_taken(self, talk: Talk) -> None:
+        """The last moment to leave it be: the provider has the message's text by now and waits for its last line."""
+        self._clerk.settle_of(get_ident())
+        self._permits.take(talk)
+        try:
+            talk.unwanted = not self._is_wanted(talk.parcel)
+            if talk.unwanted:
+                raise DroppedError
+            talk.hand_over()
+            killpoint("before_taken")
+        except BaseException:
+            self._permits.give(talk)
+            raise
 
-
-def _is_hopeless(config: Config, parcel: Parcel, now: datetime) -> bool:
-    # A retry moves due_at, so when it first could have been tried is worked out again.
-    first_due = due_at(config, parcel.cadence, parcel.created_at)
-    return parcel.attempts >= _LEAST_TRIES and now - first_due > GIVE_UP_AFTER
-
-
-def _pause(parcel: Parcel, outcome: Outcome) -> timedelta:
-    """As long as the provider asked for, else exponential with jitter."""
-    ceiling = min(_FIRST_PAUSE * (1 << min(parcel.attempts - 1, 10)), _LAST_PAUSE)
-    drawn = ceiling * random.uniform(0.5, 1.0)
-    asked = timedelta(seconds=min(outcome.retry_after or 0, GIVE_UP_AFTER.total_seconds()))
-    return max(drawn, asked)
+    def _is_wanted(self, parcel: Parcel) -> bool:
+        if not parcel.to_subscriber:
+            return True
+        with self._looking:
+            return self._presence.is_wanted(int(parcel.recipient.partition(":")[2]))

@@ -12,7 +12,7 @@ import structlog
 
 from monitor.config import Config, ConfigError, load
 from monitor.store.database import Database
-from monitor.workflow.checkup import data, machine, reading, settings, site, telling
+from monitor.workflow.checkup import data, machine, mail_dns, reading, settings, site, telling
 from monitor.workflow.checkup.finding import Finding, Look, Patient, bad
 
 __all__ = ["Finding", "examine"]
@@ -43,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     Check(settings.configuration),
     Check(settings.sending),
     Check(settings.secrets),
+    Check(mail_dns.bounces),
     Check(data.disk),
     Check(data.permissions, tables=True),
     Check(data.soundness, tables=True),
@@ -50,11 +51,14 @@ CHECKS: tuple[Check, ...] = (
     Check(reading.failing, tables=True),
     Check(reading.quiet, tables=True),
     Check(telling.channels, tables=True),
+    Check(telling.webhooks, tables=True),
     Check(telling.outbox, tables=True),
     Check(telling.dead_letters, tables=True),
+    Check(telling.held, tables=True),
     Check(site.certificate, network=True),
     Check(site.robots_txt, network=True),
     Check(telling.mail_login, network=True),
+    Check(mail_dns.records, network=True),
 )
 
 

@@ -27,9 +27,12 @@ POINTS = (
     "after_review_commit",
     "before_recover_commit",
     "after_recover_commit",
+    "before_hold_commit",
+    "after_hold_commit",
     "before_claim_delivery_commit",
     "after_claim_delivery_commit",
     "before_send",
+    "before_taken",
     "after_send_before_mark",
     "after_note",
     "before_mark_commit",
@@ -37,6 +40,9 @@ POINTS = (
     "before_give_back_commit",
     "after_give_back_commit",
 )
+
+#: Of the weekly note, which no command runs: these have a test of their own.
+WEEKLY_POINTS = ("before_heartbeat_commit", "after_heartbeat_commit")
 
 _passes: dict[str, int] = {}
 

@@ -31,6 +31,8 @@ def announce_proposals(session: Session, config: Config, now: datetime) -> list[
 
     What nobody follows waits for somebody who does.
     """
+    if not config.maintainers:
+        return []  # asked at every pass, and what waits only grows
     waiting = proposals.unannounced(session)
     told: dict[tuple[int, ...], list[tuple[str, str]]] = {}
     for person in config.maintainers:

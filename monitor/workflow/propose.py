@@ -73,12 +73,12 @@ def _suggest(
 
 def _standing(session: Session, watch: Watch, bill: Bill) -> interpret.Standing:
     status = Status(watch.issue.status)
-    moved = proposals.lifting_transition(session, watch.issue_id, bill.id)
+    lift = proposals.last_lift(session, watch.issue_id, bill.id)
     lifted_from = None
-    if moved is not None and moved.to_status == status:
-        rose = Status(moved.to_status).rank > Status(moved.from_status).rank
+    if lift is not None and lift[1] == status:
+        rose = status.rank > lift[0].rank
         if rose == (watch.direction == Direction.ADVANCES):
-            lifted_from = Status(moved.from_status)
+            lifted_from = lift[0]
     return interpret.Standing(status, Direction(watch.direction), Effect(watch.effect), lifted_from)
 
 

@@ -8,9 +8,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from monitor.model.messaging import DeliveryState
-from monitor.store import snapshots
+from monitor.store import accounts, attempts, sign_ups, snapshots
 from monitor.store.schema import ChangeRow, Delivery, Run
+from monitor.workflow.attempts import FORGOTTEN_AFTER
 from monitor.workflow.context import Context
+from monitor.workflow.sign_up import LASTS
 
 _OVER = (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.CANCELLED)
 
@@ -26,6 +28,9 @@ def prune(context: Context) -> dict[str, int]:
             "rejected_pages": pages,
             "deliveries": _deliveries(session, context, kept.deliveries),
             "checks": _runs(session, context, kept.checks),
+            "sign_ins": accounts.prune(session, now),
+            "sign_ups": sign_ups.prune(session, now - LASTS),
+            "sign_in_failures": attempts.prune(session, now - FORGOTTEN_AFTER),
         }
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from functools import cache
 
 from sqlalchemy.orm import Session
 
 from monitor.config import Config
-from monitor.model.messaging import Cadence
 from monitor.model.tracking import Status
 from monitor.store import outbox
+from monitor.store.audience import Follower
 from monitor.store.schema import Issue, Proposal, Transition
+from monitor.workflow import pace
 
 
 def publish(
@@ -23,32 +26,49 @@ def publish(
     since: date,
     by: str,
     now: datetime,
+    hold: timedelta = timedelta(0),
 ) -> Transition:
-    """Move the issue, remember the move, and queue a delivery for everyone who asked to hear of it."""
+    """Move the issue, remember the move, and queue a delivery for everyone who asked to hear of it.
+
+    Nothing leaves before ``hold`` is over.
+    """
     issue = session.get_one(Issue, proposal.issue_id)
     transition = Transition(
-        issue_id=issue.id,
-        proposal_id=proposal.id,
-        bill_id=proposal.bill_id,
-        from_status=issue.status,
-        to_status=to_status,
-        narrative_before=issue.narrative,
-        narrative_after=narrative,
-        reason=proposal.reason,
-        decided_by=by,
-        at=now,
+        proposal_id=proposal.id, bill_id=proposal.bill_id, reason=proposal.reason, decided_by=by, at=now
     )
+    move(session, issue, transition, to_status, narrative, since)
+    queue(session, config, transition, outbox.audience(session, issue), now, hold)
+    return transition
+
+
+def move(
+    session: Session, issue: Issue, transition: Transition, to_status: Status, narrative: str, since: date | None
+) -> None:
+    """Put the issue where ``transition`` takes it, and write down where it stood."""
+    transition.issue_id = issue.id
+    transition.from_status, transition.to_status = issue.status, to_status
+    transition.narrative_before, transition.narrative_after = issue.narrative, narrative
+    transition.since_before, transition.updated_before = issue.status_since, issue.updated_at
     session.add(transition)
     session.flush()
     if issue.status != to_status:
         issue.status, issue.status_since = to_status, since
-    issue.narrative, issue.updated_at = narrative, now
-    _queue(session, config, transition, issue, now)
-    return transition
+    issue.narrative, issue.updated_at = narrative, transition.at
 
 
-def _queue(session: Session, config: Config, transition: Transition, issue: Issue, now: datetime) -> None:
-    due = {cadence: due_at(config, cadence, now) for cadence in Cadence}
+def queue(
+    session: Session,
+    config: Config,
+    transition: Transition,
+    audience: Iterable[Follower],
+    now: datetime,
+    hold: timedelta = timedelta(0),
+) -> None:
+    """A delivery for each of ``audience``, due when their choice says once ``hold`` is over.
+
+    In the transaction that publishes: a crash leaves both or neither, so that nothing has to be taken up again.
+    """
+    due = cache(lambda habit: pace.due_at(config, habit, now + hold))
     outbox.queue(
         session,
         (
@@ -58,17 +78,9 @@ def _queue(session: Session, config: Config, transition: Transition, issue: Issu
                 "subscription_id": one.id,
                 "recipient": f"subscription:{one.id}",
                 "channel": one.channel,
-                "due_at": due[Cadence(one.cadence)],
+                "due_at": due(pace.habit_of(one)),
                 "created_at": now,
             }
-            for one in outbox.audience(session, issue)
+            for one in audience
         ),
     )
-
-
-def due_at(config: Config, cadence: Cadence, now: datetime) -> datetime:
-    """When something approved ``now`` reaches a subscriber of this cadence."""
-    if cadence is Cadence.IMMEDIATE:
-        return now
-    line = config.schedule.daily_digest if cadence is Cadence.DAILY else config.schedule.weekly_digest
-    return line.next_after(now, config.schedule.zone)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from monitor.store import sources
+from monitor.store import bills, sources
 from monitor.store.schema import Bill, ChangeRow, Proposal, Source, Watch
 from monitor.workflow.record import Recorded
 
@@ -59,15 +59,20 @@ def changes_as_json(session: Session, changes: Sequence[ChangeRow]) -> list[dict
     """Changes in the report's words; ``watch`` is the first of the watches a change concerns."""
     of_bill = sources.first_watches(session, Watch.bill_id, {one.bill_id for one in changes})
     of_source = sources.first_watches(session, Watch.source_id, {one.source_id for one in changes if not one.bill_id})
+    named = bills.of_ids(session, {one.bill_id for one in changes if one.bill_id})
     return [
-        _one(session, change, (of_bill if change.bill_id else of_source).get(change.bill_id or change.source_id))
+        _one(
+            session,
+            change,
+            named.get(change.bill_id or 0),
+            (of_bill if change.bill_id else of_source).get(change.bill_id or change.source_id),
+        )
         for change in changes
     ]
 
 
-def _one(session: Session, change: ChangeRow, watch: str | None) -> dict[str, Any]:
+def _one(session: Session, change: ChangeRow, bill: Bill | None, watch: str | None) -> dict[str, Any]:
     source = session.get(Source, change.source_id) if change.source_id else None
-    bill = session.get(Bill, change.bill_id) if change.bill_id else None
     return {
         "watch": watch,
         "source": source.slug if source else None,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from monitor.fetch import FetchError, FetchStopped, HostPaused
 from monitor.interpret import sessions
 from monitor.model.legislature import BillKey, Stage
-from monitor.model.tracking import Page, SourceKind, Verdict
+from monitor.model.tracking import SourceKind, Verdict
 from monitor.store import bills, snapshots, sources
 from monitor.store.schema import Source
 from monitor.workflow import bulk, cadence, quarantine, record
@@ -30,14 +30,16 @@ def settle_bulk(
     """The same for the bulk files."""
     if captured.error is not None:
         return _settle_error(context, session, at, source, captured.error), Recorded([], [])
-    _count_pass(source, Reading(Verdict.OK if captured.history else captured.verdict), captured.history)
+    history = captured.history
+    reading = Reading(Verdict.OK if history else captured.verdict)
+    _count_pass(source, reading, len(history.body) if history else 0)
     if captured.verdict not in (Verdict.OK, Verdict.NOT_MODIFIED):
         made = bulk.fail(context, session, at, source, captured)
         _without_feed(context, session, at, source)
         return "failed", Recorded([], made)
     recorded = bulk.enter(session, at, source, captured)
-    if captured.history is not None:
-        source.etag, source.last_modified = captured.history.validators.etag, captured.history.validators.last_modified
+    if history is not None:
+        source.etag, source.last_modified = history.validators.etag, history.validators.last_modified
     good(context, session, at, source)
     return ("changed" if recorded.changes else "unchanged"), recorded
 
@@ -80,7 +82,7 @@ def settle(context: Context, session: Session, at: Pass, source: Source, capture
         _seen_again(source, capture)
         good(context, session, at, source)
         return "unchanged", Recorded([], [])
-    _count_pass(source, reading, capture.page)
+    _count_pass(source, reading, capture.size)
     if not reading.is_good:
         return _settle_bad(context, session, at, source, capture, reading)
     assert capture.page is not None
@@ -91,14 +93,14 @@ def settle(context: Context, session: Session, at: Pass, source: Source, capture
 
 def _seen_again(source: Source, capture: Capture) -> None:
     assert capture.reading is not None
-    _count_pass(source, capture.reading, capture.page)
-    if capture.page is not None:
-        source.etag, source.last_modified = capture.page.validators.etag, capture.page.validators.last_modified
+    _count_pass(source, capture.reading, capture.size)
+    if capture.validators is not None:
+        source.etag, source.last_modified = capture.validators.etag, capture.validators.last_modified
 
 
-def _count_pass(source: Source, reading: Reading, page: Page | None) -> None:
+def _count_pass(source: Source, reading: Reading, size: int) -> None:
     source.requests += 1
-    source.bytes_read += len(page.body) if page is not None else 0
+    source.bytes_read += size
     source.conditional_passes = source.conditional_passes + 1 if reading.verdict is Verdict.NOT_MODIFIED else 0
 
 

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
+from functools import cache
+from zoneinfo import available_timezones
+
+from sqlalchemy.orm import Session
 
 from monitor.config import Config
-from monitor.model.messaging import Cadence, ChannelKind
+from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions
+from monitor.store.schema import Subscription
+from monitor.workflow import sealing
 from monitor.workflow.channels import slack_allowed
 from monitor.workflow.context import Context
 
-COLUMNS = ("address", "channel", "topics", "issues", "cadence")
+#: Monday first, as Choice counts them.
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Unsuitable(Exception):
-    """A subscription that cannot be; says why and what to write. Nothing was changed."""
+    """A subscription that cannot be; says why and what to write. Nothing was changed.
+
+    ``field`` is what it is about: a field of Choice, "channel" or "address".
+    """
+
+    def __init__(self, words: str, field: str) -> None:
+        super().__init__(words)
+        self.field = field
 
 
 class Wish(subscriptions.Entry):
@@ -32,98 +45,109 @@ class Wish(subscriptions.Entry):
         return mask_address(self.channel, self.address)
 
 
-def wish(
-    config: Config, address: str, channel: str, topics: Sequence[str], issues: Sequence[str], cadence: str
-) -> Wish:
-    """Check what was asked for. Raises Unsuitable."""
-    kind = ChannelKind(_one_of(channel or "email", list(ChannelKind), "channel"))
-    pace = Cadence(_one_of(cadence or "immediate", list(Cadence), "cadence"))
+def choose(
+    config: Config,
+    *,
+    topics: Sequence[str] = (),
+    issues: Sequence[str] = (),
+    interests: Sequence[str] = (),
+    cadence: str = "",
+    hour: int | None = None,
+    weekday: str = "",
+    zone: str = "",
+) -> Choice:
+    """Check what was asked for; what is left out is the usual. Raises Unsuitable."""
     known_topics = [topic.id for topic in config.topics]
     known_issues = [issue.id for issue in config.issues()]
-    try:
-        good = validate_address(kind, address, slack_allowed(config))
-    except ValueError as error:
-        raise Unsuitable(str(error)) from error
-    return Wish(
-        kind,
-        good,
-        tuple(_one_of(topic, known_topics, "topic") for topic in topics),
-        tuple(_one_of(issue, known_issues, "issue") for issue in issues),
-        pace,
+    if hour is not None and not 0 <= hour <= 23:
+        raise Unsuitable(f"there is no hour {hour}; it is 0 to 23", "hour")
+    return Choice(
+        _each_of(topics, known_topics, "topic"),
+        _each_of(issues, known_issues, "issue"),
+        tuple(Interest(one) for one in _each_of(interests or [Interest.STATUS], list(Interest), "interest")),
+        Cadence(_one_of(cadence or Cadence.IMMEDIATE, list(Cadence), "cadence", "cadence")),
+        hour,
+        WEEKDAYS.index(_one_of(weekday.lower(), WEEKDAYS, "weekday", "weekday")) if weekday else None,
+        _zone(zone) if zone else None,
     )
 
 
-def _one_of(value: str, allowed: Sequence[str], what: str) -> str:
+def _zone(name: str) -> str:
+    return _one_of(name, _zones(), "time zone", "zone")
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    """Reading them looks at every file of the machine's time zones."""
+    return tuple(sorted(available_timezones()))
+
+
+def wish(config: Config, address: str, channel: str, choice: Choice) -> Wish:
+    """Check an address for what it asked for. Raises Unsuitable."""
+    kind = ChannelKind(_one_of(channel or "email", list(ChannelKind), "channel", "channel"))
+    try:
+        good = validate_address(kind, address, slack_allowed(config))
+    except ValueError as error:
+        raise Unsuitable(str(error), "address") from error
+    return Wish(kind, good, choice)
+
+
+def _each_of(values: Sequence[str], allowed: Sequence[str], what: str) -> tuple[str, ...]:
+    """Each once, in the order of ``allowed``: a choice is the same whatever order it was typed in."""
+    asked = {_one_of(value, allowed, what, f"{what}s") for value in values}
+    return tuple(one for one in allowed if one in asked)
+
+
+def _one_of(value: str, allowed: Sequence[str], what: str, field: str) -> str:
     if value in allowed:
         return value
     near = get_close_matches(value, allowed, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(allowed)}"
-    raise Unsuitable(f"there is no {what} {value!r}; {hint}")
+    few = f"it is one of {', '.join(allowed)}" if len(allowed) <= 40 else "look it up and write it exactly"
+    raise Unsuitable(f"there is no {what} {value!r}; {f'did you mean {near[0]}?' if near else few}", field)
 
 
 def subscribe(context: Context, wishes: Iterable[Wish], *, back: bool = True) -> subscriptions.Put:
-    """Add or change subscriptions, all or none. ``back`` brings back who has left; else they are left out and named."""
+    """Add or change subscriptions, all or none. ``back`` brings back who has left; else they are left out and named.
+
+    Raises NoKey for a secret address that there is no key to keep with.
+    """
+    entries = sealed(context, list(wishes))
     with context.database.transaction() as session:
-        return subscriptions.put(session, list(wishes), context.now(), back=back)
+        renew(context, session)
+        return subscriptions.put(session, entries, context.now(), back=back)
+
+
+def sealed(context: Context, wishes: Sequence[Wish]) -> list[subscriptions.Entry]:
+    """The wishes as they are stored: secret addresses sealed. Raises NoKey."""
+    if all(one.channel is ChannelKind.EMAIL for one in wishes):
+        return list(wishes)
+    sealer = sealing.needed(context.environ)
+    return [one if one.channel is ChannelKind.EMAIL else _sealed(sealer, one) for one in wishes]
+
+
+def _sealed(sealer: sealing.Sealer, one: Wish) -> subscriptions.Entry:
+    return replace(one, address=one.masked, sealed=sealer.seal(one.address))
+
+
+def renew(context: Context, session: Session) -> None:
+    """Whatever is written takes what stands unsealed from before along."""
+    sealer = sealing.sealer(context.environ)
+    if sealer is not None:
+        sealing.renew(session, sealer)
 
 
 def unsubscribe(context: Context, channel: ChannelKind, address: str) -> bool:
     """Stop telling this address. False if it was never told anything."""
     with context.database.transaction() as session:
-        row = subscriptions.find(session, channel, address)
+        renew(context, session)
+        row = find(session, channel, address)
         if row is None:
             return False
         subscriptions.leave(session, row, context.now())
         return True
 
 
-def read_csv(config: Config, path: Path, progress: Callable[[int], None] = lambda done: None) -> list[Wish]:
-    """The wishes of a CSV file: ``address`` and, if wanted, channel, topics, issues (by blanks) and cadence.
-
-    Raises Unsuitable with every bad line named; then nothing of the file is taken.
-    """
-    wishes: list[Wish] = []
-    problems: list[str] = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, strict=True)
-        try:
-            _check_columns(path, rows.fieldnames or ())
-            for row in rows:
-                try:
-                    wishes.append(_from_row(config, row))
-                except Unsuitable as error:
-                    problems.append(f"{path}:{rows.line_num}: {error}")
-                progress(len(wishes))
-        except csv.Error as error:
-            problems.append(f"{path}:{rows.line_num}: {error}; is a quotation mark missing?")
-        except UnicodeDecodeError:
-            raise Unsuitable(f"{path} is not UTF-8 text; save it as CSV in UTF-8. Nothing was imported.") from None
-    if problems:
-        shown = "\n".join(problems[:20]) + (f"\n… and {len(problems) - 20} more" if len(problems) > 20 else "")
-        raise Unsuitable(f"{shown}\nNothing was imported.")
-    return wishes
-
-
-def _check_columns(path: Path, found: Sequence[str]) -> None:
-    unknown = [name for name in found if name not in COLUMNS]
-    if "address" not in found or unknown:
-        extra = f"; it does not know {', '.join(unknown)}" if unknown else ""
-        raise Unsuitable(f"{path}: the first line names the columns {', '.join(COLUMNS)} (address is needed){extra}")
-
-
-def _from_row(config: Config, row: dict[str, str]) -> Wish:
-    # csv puts what is too much under None, which the types do not know of.
-    if None in row:
-        raise Unsuitable("this line has more fields than columns")
-
-    def words(name: str) -> list[str]:
-        return (row.get(name) or "").split()
-
-    return wish(
-        config,
-        (row.get("address") or "").strip(),
-        (row.get("channel") or "").strip(),
-        words("topics"),
-        words("issues"),
-        (row.get("cadence") or "").strip(),
-    )
+def find(session: Session, channel: ChannelKind, address: str) -> Subscription | None:
+    """The subscription of an address; a secret one may be given as it is or as it is shown."""
+    shown = sealing.stored(channel, address)
+    return subscriptions.find(session, channel, shown) or subscriptions.find(session, channel, address)

@@ -18,6 +18,7 @@ from monitor.model.legislature import BillKey
 from monitor.model.tracking import SourceKind
 from monitor.store import bills, sources
 from monitor.store.schema import Bill, Issue, Source, Topic, Watch
+from monitor.workflow import audit
 from monitor.workflow.bulk import HISTORY
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
@@ -25,6 +26,9 @@ from monitor.workflow.killpoints import killpoint
 #: The pages of the site we know the way to (FACTS 3 and 4).
 STATUS_PAGE = "/asp/cgabillstatus/cgabillstatus.asp?selBillType=Bill&bill_num={identifier}&which_year={session}"
 ACTS_PAGE = "/asp/CGATodayFileCopies/CGAAllPA.asp"
+
+#: So many issues and watches a line of the audit log names; a first sync may bring thousands.
+_MOST_NAMED = 200
 
 
 @dataclass(slots=True)
@@ -43,15 +47,50 @@ def sync(context: Context) -> Synced:
     """Make the tables track what config names. Statuses, narratives and history are never overwritten."""
     now = context.now()
     with context.database.transaction() as session:
-        report = Synced()
-        _topics_and_issues(session, context.config, report, now)
-        wanted = _sources(session, context.config, now)
-        _watches(session, context.config, report)
-        _retire(session, context.config, wanted, report)
-        report.sources = len(wanted)
+        report = sync_within(session, context.config, now)
         killpoint("before_sync_commit")
     killpoint("after_sync_commit")
     return report
+
+
+def sync_within(session: Session, config: Config, now: datetime) -> Synced:
+    """The same inside the caller's transaction."""
+    report, before = Synced(), tracked(session)
+    _topics_and_issues(session, config, report, now)
+    wanted = _sources(session, config, now)
+    _watches(session, config, report)
+    _retire(session, config, wanted, report)
+    report.sources = len(wanted)
+    _note(session, before, tracked(session), now)
+    return report
+
+
+def tracked(session: Session) -> dict[str, str]:
+    """What is tracked, by name: every issue with its topic, every watch with its issue, direction and effect."""
+    issues = select(Issue.id, Issue.topic_id, Issue.name).where(Issue.active)
+    watches = select(Watch.id, Watch.issue_id, Watch.direction, Watch.effect).where(Watch.active)
+    return {
+        f"{kind} {row[0]}": " ".join(map(str, row[1:]))
+        for kind, query in (("issue", issues), ("watch", watches))
+        for row in session.execute(query)
+    }
+
+
+def _note(session: Session, before: dict[str, str], after: dict[str, str], now: datetime) -> None:
+    """The audit log's line when config tracks something else than it did."""
+    detail = {
+        "added": [name for name in after if name not in before],
+        "retired": [name for name in before if name not in after],
+        "changed": [f"{name}: {was} → {after[name]}" for name, was in before.items() if after.get(name, was) != was],
+    }
+    told = {what: _shortened(names) for what, names in detail.items() if names}
+    if told:
+        audit.append(session, "config.yaml", "changed what is tracked", "config.yaml", told, now)
+
+
+def _shortened(names: list[str]) -> list[str]:
+    more = len(names) - _MOST_NAMED
+    return [*names[:_MOST_NAMED], f"and {more} more"] if more > 0 else names
 
 
 def _topics_and_issues(session: Session, config: Config, report: Synced, now: datetime) -> None:

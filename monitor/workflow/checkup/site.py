@@ -12,11 +12,11 @@ import certifi
 from monitor.config import Config
 from monitor.fetch import robots
 from monitor.fetch.client import Fetcher
-from monitor.fetch.errors import FetchError
+from monitor.fetch.errors import FetchError, IntermediateRefused
 from monitor.fetch.guard import check_url
+from monitor.fetch.intermediates import verified_intermediates
 from monitor.fetch.manners import Manners
 from monitor.fetch.probe import Trust, shake_hands
-from monitor.fetch.tls import IntermediateRefused, verified_intermediates
 from monitor.model.legislature import BillKey
 from monitor.model.tracking import NotModified, SourceKind
 from monitor.workflow.bulk import HISTORY

@@ -9,11 +9,13 @@ from sqlalchemy import func, select
 
 from monitor.model.messaging import ChannelKind, DeliveryState, OutcomeKind
 from monitor.notify.email import MailServer
+from monitor.store import held as held_back
 from monitor.store import hosts
 from monitor.store.schema import Delivery, Subscription
 from monitor.workflow.channels import smtp_settings
 from monitor.workflow.checkup.finding import Finding, Patient, bad, good, warn
 from monitor.workflow.context import Context
+from monitor.workflow.sealing import KEY, Opened
 
 #: Retries aside, whatever is due leaves within a tick of the service.
 _STUCK_AFTER = timedelta(hours=1)
@@ -23,7 +25,11 @@ _LATELY = timedelta(days=7)
 def mail_login(patient: Patient) -> Iterator[Finding]:
     """Say hello to the mail server, log in, and leave. Nothing is sent."""
     context = Context(patient.config, patient.database, now=lambda: patient.now, environ=patient.environ)
-    settings = smtp_settings(context)
+    try:
+        settings = smtp_settings(context)
+    except ValueError as error:
+        yield bad("mail server", str(error), "Mail waits in the queue until it is set.")
+        return
     if settings is None or patient.config.outbox is not None:
         return
     outcome = MailServer(settings).greet()
@@ -81,3 +87,30 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
         yield warn("dead letters", said, "See who cannot be reached: monitor subscribers list --all")
     else:
         yield good("dead letters", "none in the last 7 days")
+
+
+def webhooks(patient: Patient) -> Iterator[Finding]:
+    """Whether what stands sealed can be opened with the key that is given here."""
+    context = Context(patient.config, patient.database, now=lambda: patient.now, environ=patient.environ)
+    with patient.database.reading() as session:
+        opened = Opened(context, session)
+    count = f"{len(opened.closed)} of {opened.count}"
+    if opened.closed:
+        said = f"{count} cannot be opened, and what is for them is kept: {opened.why}"
+        yield bad("webhooks", said, f"Give back the key they were sealed with (MONITOR_{KEY}), or add them anew.")
+    elif opened.count:
+        yield good("webhooks", f"all of {opened.count} can be opened")
+    if opened.unsealed:
+        said = f"{opened.unsealed} stand unsealed in the database"
+        yield warn("webhooks", said, f"Set MONITOR_{KEY} (openssl rand -base64 32) and restart the service.")
+
+
+def held(patient: Patient) -> Iterator[Finding]:
+    """Messages that a restored database had queued."""
+    with patient.database.reading() as session:
+        count = held_back.count(session)
+    if count:
+        said = f"{count} messages to subscribers are held: they were queued in a database that was restored"
+        yield warn("held messages", said, "Send them: monitor deliver --resume. Or drop them: monitor deliver --forget")
+    else:
+        yield good("held messages", "none")

@@ -1,0 +1,70 @@
+"""What became different on watched bills, for those who are told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from monitor.model.tracking import ChangeKind
+from monitor.store.schema import Bill, ChangeRow, Evidence, Issue, Topic, Watch
+
+#: Engines limit how many numbers a question may name.
+_CHUNK = 500
+
+
+def of_ids(session: Session, ids: Collection[int]) -> list[ChangeRow]:
+    """In the order they happened: a bill's rows by their own dates."""
+    wanted = list(ids)
+    chunks = (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
+    found = [row for chunk in chunks for row in session.scalars(select(ChangeRow).where(ChangeRow.id.in_(chunk)))]
+    return sorted(found, key=lambda one: (one.on is None, one.on, one.id))
+
+
+def issues_of_bills(session: Session, bill_ids: Collection[int]) -> dict[int, list[Issue]]:
+    """For each bill the active issues that watch it, in the board's order."""
+    wanted, found = list(bill_ids), dict[int, list[Issue]]()
+    for start in range(0, len(wanted), _CHUNK):
+        rows = (
+            select(Watch.bill_id, Issue)
+            .join(Issue, Watch.issue_id == Issue.id)
+            .join(Topic, Issue.topic_id == Topic.id)
+            .where(Watch.bill_id.in_(wanted[start : start + _CHUNK]), Watch.active, Issue.active)
+            .order_by(Topic.position, Issue.position)
+        )
+        for bill_id, issue in session.execute(rows):
+            known = found.setdefault(int(bill_id or 0), [])
+            known += [issue] if issue not in known else []
+    return found
+
+
+def proving(session: Session, proposal_ids: Collection[int]) -> set[int]:
+    """The changes that these proposals cite as evidence."""
+    rows = select(Evidence.change_id).where(Evidence.proposal_id.in_(proposal_ids), Evidence.change_id.is_not(None))
+    return {int(one) for one in session.scalars(rows) if one is not None}
+
+
+def since(session: Session, moment: datetime) -> list[ChangeRow]:
+    """New actions of watched bills first seen after a moment."""
+    watched = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
+    rows = select(ChangeRow).where(
+        ChangeRow.kind == ChangeKind.ACTION, ChangeRow.first_seen_at > moment, ChangeRow.bill_id.in_(watched)
+    )
+    return list(session.scalars(rows.order_by(ChangeRow.id)))
+
+
+def newest(session: Session, issue_id: str, most: int) -> list[ChangeRow]:
+    """The last new actions of an issue's bills, oldest first."""
+    watched = select(Watch.bill_id).where(Watch.active, Watch.issue_id == issue_id, Watch.bill_id.is_not(None))
+    rows = select(ChangeRow).where(ChangeRow.kind == ChangeKind.ACTION, ChangeRow.bill_id.in_(watched))
+    return list(session.scalars(rows.order_by(ChangeRow.id.desc()).limit(most)))[::-1]
+
+
+def bills_of(session: Session, rows: Collection[ChangeRow]) -> dict[int, Bill]:
+    """The bills these rows are about, by their ids."""
+    wanted = list({one.bill_id for one in rows if one.bill_id is not None})
+    chunks = (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
+    found = (bill for chunk in chunks for bill in session.scalars(select(Bill).where(Bill.id.in_(chunk))))
+    return {bill.id: bill for bill in found}

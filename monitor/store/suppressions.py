@@ -1,0 +1,53 @@
+"""Addresses that are not written to: kept as keyed fingerprints, so that who was deleted does not stand here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from monitor.store.schema_subscribers import Suppression
+
+#: Fingerprints looked up at a time; engines limit how many a question may name.
+_CHUNK = 1_000
+
+
+class Fingerprints(Protocol):
+    """What makes fingerprints: `workflow.links.Links`."""
+
+    def fingerprint(self, address: str) -> str:
+        """The same for the same address, and no way back."""
+        ...
+
+
+def suppress(
+    session: Session, links: Fingerprints, address: str, shown: str, why: str, detail: str, now: datetime
+) -> None:
+    """From now on nobody writes to ``address``; the newest reason counts. ``shown`` is the address masked, or empty.
+
+    ``why`` is bounced, complained, left or deleted.
+    """
+    row = Suppression(fingerprint=links.fingerprint(address), shown=shown, why=why, detail=detail[:500], at=now)
+    session.merge(row)
+
+
+def lift(session: Session, links: Fingerprints, address: str) -> bool:
+    """Write to ``address`` again, as its reader or a maintainer asked. False if it was not suppressed."""
+    gone = delete(Suppression).where(Suppression.fingerprint == links.fingerprint(address))
+    return bool(session.execute(gone.returning(Suppression.fingerprint)).all())
+
+
+def find(session: Session, links: Fingerprints, address: str) -> Suppression | None:
+    return session.get(Suppression, links.fingerprint(address))
+
+
+def suppressed(session: Session, fingerprints: Collection[str]) -> set[str]:
+    """Those of ``fingerprints`` that are not written to."""
+    asked, found = list(fingerprints), set[str]()
+    for start in range(0, len(asked), _CHUNK):
+        chunk = Suppression.fingerprint.in_(asked[start : start + _CHUNK])
+        found |= set(session.scalars(select(Suppression.fingerprint).where(chunk)))
+    return found
