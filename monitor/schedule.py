@@ -203,7 +203,8 @@ class Service:
         self._asked = False
         self._problem = ""
         beat = min(BEAT, watchdog_seconds / 3) if watchdog_seconds else BEAT
-        self.scheduler.add_job(self._beat, IntervalTrigger(seconds=beat, timezone=UTC), id="heartbeat")
+        # Without an id of ours: those are the names of jobs, and "heartbeat" is one.
+        self.scheduler.add_job(self._beat, IntervalTrigger(seconds=beat, timezone=UTC))
 
     def set_jobs(self, jobs: Sequence[Job]) -> None:
         """Replace the jobs; one that stays keeps its count of failures and is never run twice at once."""

@@ -100,13 +100,14 @@ milestones:
   failed: narrative
   adopted: narrative
   report: narrative
-notices: {fail_after: 2, quiet_after: 5d}
+notices: {fail_after: 2, quiet_after: 5d, messages_a_day: 4}
 mail:
   host: smtp.example.net
   port: 2525
   security: starttls
   username: monitor
   from: monitor@example.net
+  connections: 2
   bounce_address: bounces@lists.example.net
   inbox:
     imap:
@@ -119,6 +120,7 @@ mail:
     domain: example.net
   nameserver: 127.0.0.1:5353
 slack_bases: [https://chat.example.net/hooks]
+apprise_hosts: [ntfy.example.net]
 maintainers:
   - name: Alex
     channel: slack
@@ -134,6 +136,7 @@ web:
   listen: 127.0.0.1:8081
   hosts: [board.example.net]
   proxies: 1
+  sign_up: true
   title: Where it stands
   find_legislators_url: https://example.net/find
 retention: {snapshots: forever, rejected_pages: 10d, checks: 20d, deliveries: 30d}
@@ -378,7 +381,8 @@ def test_secrets_nobody_gave_are_listed(write: Writer) -> None:
         "MONITOR_IMAP_PASSWORD",
         "MONITOR_SLACK_WEBHOOK",
     ]
-    assert list(missing_secrets(config, {"MONITOR_SMTP_PASSWORD": "x", "MONITOR_SLACK_WEBHOOK": "y"})) == []
+    given = ("SMTP_PASSWORD", "DKIM_KEY", "IMAP_PASSWORD", "SLACK_WEBHOOK")
+    assert list(missing_secrets(config, {f"MONITOR_{name}": "x" for name in given})) == []
 
 
 # ------------------------------------------------------------------------------------------ mistakes

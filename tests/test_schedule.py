@@ -373,7 +373,7 @@ def test_replacing_jobs_keeps_their_record():
     service.works["check"].failures = 2
     service.set_jobs([Job("check", lambda _: None, every_seconds=5)])
     assert service.works["check"].failures == 2
-    assert sorted(job.id for job in service.scheduler.get_jobs()) == ["check", "heartbeat"]
+    assert sorted(job.name for job in service.scheduler.get_jobs()) == ["Service._beat", "Work"]
 
 
 # ------------------------------------------------------------------ signals, in a process of its own

@@ -1,4 +1,4 @@
-"""The two statements of every message that is sent: whether its reader is still there, and that it was taken."""
+"""The two statements of every message that is sent: whether it is still ours and wanted, and that it was taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, literal_column, select, update
 
 from monitor.model.messaging import DeliveryState
 from monitor.store.schema import Delivery, Subscription
@@ -44,23 +44,32 @@ def mark_all(connection: Connection, marks: Sequence[dict[str, Any]]) -> None:
     connection.execute(_TAKEN, list(marks))
 
 
-class Presence:
-    """Whether subscribers are still there, one look for each message: by the driver itself, in words made once."""
+class LastLook:
+    """At each message, just before its last line: by the driver itself, in words made once."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, owner: str) -> None:
+        compiled = _LOOK.compile(connection)
         self._cursor = connection.connection.cursor()
-        self._words = str(_PRESENT.compile(connection))
-        self._by_name = connection.dialect.positional is False
+        self._words = str(compiled)
+        self._order = compiled.positiontup
+        self._owner = owner
 
-    def is_wanted(self, subscription_id: int) -> bool:
-        """Whether this subscriber has neither left nor been given up, as of this moment."""
-        known: Any = {"who": subscription_id} if self._by_name else (subscription_id,)
-        self._cursor.execute(self._words, known)
-        return self._cursor.fetchone() is not None
+    def of(self, key: str) -> bool | None:
+        """Whether its reader has neither left nor been given up, as of this moment; None if the message is no longer
+        ours, because we overslept our lease and somebody else has claimed it."""
+        known: Any = {"key": key, "owner": self._owner}
+        self._cursor.execute(self._words, [known[name] for name in self._order] if self._order else known)
+        found = self._cursor.fetchall()  # as many as the message has deliveries
+        return not any(found[0]) if found else None
 
 
-_PRESENT = select(_SUBSCRIPTIONS.c.id).where(
-    _SUBSCRIPTIONS.c.id == bindparam("who"),
-    _SUBSCRIPTIONS.c.left_at.is_(None),
-    _SUBSCRIPTIONS.c.broken_at.is_(None),
+#: Of our own people there is no subscription, so nothing of it is set: they are always there.
+_LOOK = (
+    select(_SUBSCRIPTIONS.c.left_at, _SUBSCRIPTIONS.c.broken_at)
+    .select_from(_DELIVERIES.outerjoin(_SUBSCRIPTIONS))
+    .where(
+        _DELIVERIES.c.message_key == bindparam("key"),
+        _DELIVERIES.c.claimed_by == bindparam("owner"),
+        _DELIVERIES.c.state == literal_column(f"'{DeliveryState.SENDING}'"),
+    )
 )

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from monitor.model.messaging import ChannelKind, Outcome, OutcomeKind
 from monitor.notify.carrier import Transport
 from monitor.store import outbox
-from monitor.store.sending import Presence
+from monitor.store.sending import LastLook
 from monitor.workflow import marks, restored
 from monitor.workflow.channels import open_channel
 from monitor.workflow.clerk import Clerk, DeliverReport
@@ -96,7 +96,7 @@ class _Pass:
         self._book = book
         self._clerk = clerk
         self._permits = permits
-        self._presence = Presence(looks)
+        self._last_look = LastLook(looks, context.owner)
         self._looking = Lock()
         self._packer = Packer(context)
         self._crews: dict[ChannelKind, Crew] = {}
@@ -210,7 +210,11 @@ class _Pass:
         self._clerk.settle_of(get_ident())
         self._permits.take(talk)
         try:
-            talk.unwanted = not self._is_wanted(talk.parcel)
+            with self._looking:
+                wanted = self._last_look.of(talk.parcel.key)
+            if wanted is None:
+                talk.drop()
+            talk.unwanted = wanted is False
             if talk.unwanted:
                 raise DroppedError
             talk.hand_over()
@@ -218,9 +222,3 @@ class _Pass:
         except BaseException:
             self._permits.give(talk)
             raise
-
-    def _is_wanted(self, parcel: Parcel) -> bool:
-        if not parcel.to_subscriber:
-            return True
-        with self._looking:
-            return self._presence.is_wanted(int(parcel.recipient.partition(":")[2]))
