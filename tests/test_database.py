@@ -154,7 +154,8 @@ def test_no_column_of_the_schema_keeps_time_another_way() -> None:
         if column.name.endswith(("_at", "_until", "_since", "not_before")) or column.name == "at"
     ]
     others = {f"{column.table.name}.{column.name}" for column in moments if not isinstance(column.type, UtcDateTime)}
-    days = {"bills.stage_since", "issues.status_since", "proposals.postponed_until", "subscriptions.paused_until"}  # of Connecticut's calendar
+    # Of Connecticut's calendar:
+    days = {"bills.stage_since", "issues.status_since", "proposals.postponed_until", "subscriptions.paused_until"}
     assert others == days
     assert len(moments) > 30
 
