@@ -25,12 +25,10 @@ def typed(session: Session, row: Subscription) -> list[SignUp]:
 
 def forget(session: Session, row: Subscription) -> None:
     """The row and what was typed go; what was sent stays counted and names nobody."""
-    outbox.cancel(session, [one.id for one in deliveries(session, row) if _waits(one)], "the subscriber is deleted")
+    # What is claimed too: whoever holds it looks at its state once more before its last line.
+    waits = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.HELD)
+    outbox.cancel_waiting(session, row.id, "the subscriber is deleted", waits)
     nobody = {"subscription_id": None, "recipient": literal("forgotten:") + Delivery.id, "error": ""}
     session.execute(update(Delivery).where(Delivery.subscription_id == row.id).values(nobody))
     sign_ups.forget(session, row.address)
     session.delete(row)
-
-
-def _waits(delivery: Delivery) -> bool:
-    return delivery.state == DeliveryState.PENDING

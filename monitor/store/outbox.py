@@ -343,8 +343,16 @@ def told(session: Session, transition_id: int) -> Iterator[Follower]:
 
 
 def cancel(session: Session, ids: Collection[str], why: str) -> None:
-    session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(ids))
-        .values(state=DeliveryState.CANCELLED, error=why, claimed_by=None, claimed_until=None)
-    )
+    _cancel(session, Delivery.id.in_(ids), why)
+
+
+def cancel_waiting(
+    session: Session, subscription_id: int, why: str, states: Collection[str] = (DeliveryState.PENDING,)
+) -> None:
+    """What is in one of ``states`` for this subscriber is not sent."""
+    _cancel(session, and_(Delivery.subscription_id == subscription_id, Delivery.state.in_(states)), why)
+
+
+def _cancel(session: Session, which: ColumnElement[bool], why: str) -> None:
+    values = {"state": DeliveryState.CANCELLED, "error": why, "claimed_by": None, "claimed_until": None}
+    session.execute(update(Delivery).where(which).values(values).execution_options(synchronize_session=False))
