@@ -49,7 +49,8 @@ class _Line:
 
 
 class SmtpSink:
-    """A context manager. ``login`` is (user, password); ``implicit_tls`` speaks TLS from the first byte."""
+    """A context manager. ``login`` is (user, password); ``implicit_tls`` speaks TLS from the first byte;
+    ``pipelining``, as most servers do, reads on before it has answered."""
 
     def __init__(
         self,
@@ -57,8 +58,10 @@ class SmtpSink:
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
         login: tuple[str, str] | None = None,
+        pipelining: bool = True,
         **options: Any,
     ) -> None:
+        self._pipelining = pipelining
         self.mails: list[Mail] = []
         self._lines: list[_Line] = []
         self._numbers: dict[Any, int] = {}
@@ -68,6 +71,8 @@ class SmtpSink:
         if tls is not None and not implicit_tls:
             options["tls_context"] = tls
         self._sock = socket.create_server(("127.0.0.1", 0))
+        # As asyncio does for the sockets it opens itself.
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = self._sock.getsockname()
         self._controller = _Controller(
             self, sock=self._sock, port=self.port, ssl_context=tls if implicit_tls else None, **options
@@ -115,7 +120,9 @@ class SmtpSink:
             self._numbers[session.peer] = len(self._numbers) + 1
         session.host_name = hostname
         reply = await self._act(server, "EHLO", None, "")
-        return [reply] if reply else responses
+        if reply:
+            return [reply]
+        return [*responses[:-1], "250-PIPELINING", *responses[-1:]] if self._pipelining else responses
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
         reply = await self._act(server, "MAIL", None, "250 OK")

@@ -49,9 +49,9 @@ def email_to(server, **changes):
     return open_transport(ChannelKind.EMAIL, smtp=settings(server, **changes))
 
 
-@pytest.fixture
-def sink():
-    with SmtpSink() as sink:
+@pytest.fixture(params=[True, False], ids=["reads-on", "one-by-one"])
+def sink(request):
+    with SmtpSink(pipelining=request.param) as sink:
         yield sink
 
 
@@ -183,6 +183,40 @@ def test_one_dead_address_among_many(sink, transport):
     assert kinds.pop("gone@example.org") is PERMANENT
     assert set(kinds.values()) == {SENT}
     assert sink.connections == 1
+
+
+@pytest.mark.parametrize("refused", [b"MAIL", b"RCPT"])
+def test_a_server_that_wants_a_mail_for_nobody_gets_an_empty_one(refused):
+    """RFC 2920, 3.1: commands that went together are all answered, and DATA perhaps with a yes."""
+    heard: list[bytes] = []
+
+    def talk(connection):
+        lines = connection.makefile("rb")
+        connection.sendall(b"220 x\r\n")
+        once = {refused}
+        for line in lines:
+            heard.append(line)
+            word = line[:4].upper()
+            answer = {b"EHLO": b"250-x\r\n250 PIPELINING", b"DATA": b"354 go ahead"}.get(word, b"250 ok")
+            if word in once:
+                once.remove(word)
+                answer = b"550 5.7.1 no"
+            connection.sendall(answer + b"\r\n")
+            if word == b"DATA":
+                for text in lines:
+                    heard.append(text)
+                    if text == b".\r\n":
+                        break
+                connection.sendall(b"250 taken\r\n" if heard[-2] != line else b"554 no valid recipients\r\n")
+
+    with RawServer(talk) as server:
+        transport = email_to(server)
+        kind = transport.send(mail(number=1)).kind
+        assert kind is (CHANNEL if refused == b"MAIL" else REFUSED)
+        assert heard[-3:] == [b"DATA\r\n", b".\r\n", b"rset\r\n"]
+        assert transport.send(mail(number=2)).kind is SENT
+        assert heard.count(b"EHLO example.org\r\n") + heard.count(b"ehlo example.org\r\n") == 1
+        transport.close()
 
 
 # ------------------------------------------------------------------ dropped and hanging connections, TORTURE N5, N6, N7

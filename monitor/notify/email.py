@@ -115,6 +115,8 @@ class _Client(smtplib.SMTP):
         self._deadline = deadline
         self._context = context if settings.security == "tls" else None
         own_name = settings.hostname or settings.from_address.rpartition("@")[2] or "localhost"
+        self._asked: list[str] = []
+        self._together = False
         super().__init__(settings.host, settings.port, own_name, settings.timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
@@ -124,10 +126,35 @@ class _Client(smtplib.SMTP):
         connection = guarded(plain, self._deadline)
         return self._context.wrap_socket(connection, server_hostname=host) if self._context else connection
 
+    def ask(self, *commands: str) -> tuple[int, bytes]:
+        """The answer to the first. Where the server reads on (PIPELINING, RFC 2920) all are sent at once and cost one
+        journey, or else each when its answer is wanted."""
+        self._asked = list(commands)
+        self._together = self.has_extn("pipelining")
+        if self._together:
+            self.send("".join(f"{command}\r\n" for command in commands))
+        return self.answer()
+
+    def answer(self) -> tuple[int, bytes]:
+        """To the next of the commands."""
+        command = self._asked.pop(0)
+        if not self._together:
+            self.putcmd(command)
+        return self.getreply()
+
+    def unask(self) -> None:
+        """One was refused: hear what is said to those that went with it. A server may want a mail all the same, with
+        nobody to send it to (RFC 2920, 3.1)."""
+        while self._asked and self._together:
+            code, _ = self.answer()
+            if code == _GO_AHEAD:
+                self.send(b".\r\n")
+                self.getreply()
+
     def hand_over(self, data: bytes, before_taken: Callable[[], None]) -> tuple[int, bytes]:
         """The DATA command. The server can take the mail only once it has the last line: until then it is busy
         reading, and so are we with ``before_taken``."""
-        code, reply = self.docmd("DATA")
+        code, reply = self.answer()
         if code != _GO_AHEAD:
             if code < 400:
                 raise smtplib.SMTPException(f"{code} in answer to DATA")
@@ -215,10 +242,11 @@ class MailServer:
     ) -> Outcome:
         """One mail, from MAIL FROM to the server's word on it. Raises _DroppedError."""
         size = f" SIZE={len(data)}" if client.has_extn("size") else ""
+        # Both addresses are plain by now; smtplib's own mail() and rcpt() would parse them anew for every mail.
+        commands = f"MAIL FROM:<{sender}>{size}", f"RCPT TO:<{address}>", "DATA"
         steps: tuple[tuple[Phase, Callable[[], tuple[int, bytes]]], ...] = (
-            # Both addresses are plain by now; smtplib's own mail() and rcpt() would parse them anew for every mail.
-            (Phase.MAIL, lambda: client.docmd("MAIL", f"FROM:<{sender}>{size}")),
-            (Phase.RCPT, lambda: client.docmd("RCPT", f"TO:<{address}>")),
+            (Phase.MAIL, lambda: client.ask(*commands)),
+            (Phase.RCPT, client.answer),
             (Phase.DATA, lambda: client.hand_over(data, before_taken)),
         )
         code, reply = 0, b""
@@ -242,6 +270,7 @@ class MailServer:
 
     def _reset(self, client: _Client) -> None:
         try:
+            client.unask()
             client.rset()
         except (OSError, smtplib.SMTPException):
             self.close()

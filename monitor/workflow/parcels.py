@@ -181,7 +181,8 @@ class Packer:
             trouble=trouble,
             delivery_ids=tuple(one.id for one in group),
             due_at=lead.due_at,
-            first_due=max(self._first_due(one) for one in group),
+            # Asked for only when it has been tried for hours, and dear to work out.
+            first_due=max(self._first_due(one) for one in group) if lead.attempts else lead.due_at,
             attempts=lead.attempts + 1,
             answers=corrected_message(session, group),
         )
