@@ -25,6 +25,7 @@ from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
 from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Source, Subscription
 from monitor.workflow import activity, managing
+from monitor.workflow.correct import correct
 from monitor.workflow.heartbeat import heartbeat
 from monitor.workflow.killpoints import WEEKLY_POINTS
 from monitor.workflow.parcels import Packer
@@ -295,6 +296,7 @@ from pathlib import Path
 from monitor.config import load
 from monitor.store.database import Database
 from monitor.workflow.context import Context
+from monitor.workflow.correct import correct
 from monitor.workflow.heartbeat import heartbeat
 config = load(Path(os.environ["MONITOR_CONFIG"]), {})
 context = Context(config, Database(config.database_url), lambda: datetime.fromisoformat(sys.argv[1]))
@@ -355,6 +357,21 @@ def test_who_was_told_something_or_is_about_to_be_hears_no_note(world: World) ->
     world.deliver()
     world.at(MONDAY, 8, 4)
     assert heartbeat(world.context) == 0
+
+
+def test_who_was_spared_what_was_wrong_was_told_nothing_all_week(world: World) -> None:
+    world.at(date(2025, 3, 9))
+    world.subscribe("ann@example.org", interests=["status", "heartbeat"], cadence="weekly")
+    world.check()
+    world.at(MONDAY - timedelta(days=2))
+    moved = publish(world)
+    correct(world.context, moved.id, "Dana", "Another bill's row was read.")
+    world.at(MONDAY, 7).check()
+    world.at(MONDAY, 8, 4)
+    assert heartbeat(world.context) == 1
+    world.deliver()
+    (mail,) = mails(world)
+    assert mail["Subject"] == "The board has changed"
 
 
 def test_nothing_is_called_unchanged_while_a_source_is_unread(world: World) -> None:

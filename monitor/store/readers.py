@@ -53,13 +53,14 @@ def sent_lately(session: Session, subscription_ids: Collection[int], since: date
 
 def heard(session: Session, subscription_ids: Collection[int], since: datetime, but: str) -> set[int]:
     """Which of these were told anything that became known after ``since``, or are about to be; notices of kind ``but``
-    are not counted."""
+    are not counted, nor what never reached them."""
     rows = (
         select(Delivery.subscription_id)
         .outerjoin(Notice, Delivery.notice_id == Notice.id)
         .where(
             Delivery.subscription_id.in_(subscription_ids),
             or_(Delivery.created_at > since, Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING))),
+            Delivery.state.not_in((DeliveryState.CANCELLED, DeliveryState.DEAD)),
             or_(Notice.kind.is_(None), Notice.kind != but),
         )
     )
