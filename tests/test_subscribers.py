@@ -60,6 +60,16 @@ def test_an_address_is_added_changed_and_removed(world: World) -> None:
     assert "left" in monitor(world, "list", "--all")[1]
 
 
+def test_what_waits_leaves_when_the_address_now_wants_it(world: World) -> None:
+    world.subscribe("ann@example.org", cadence="weekly")
+    world.subscribe("bob@example.org")
+    publish(world)
+    monitor(world, "add", "ann@example.org", "--cadence", "immediate")
+    monitor(world, "add", "bob@example.org", "--cadence", "weekly")
+    assert world.later(minutes=5).deliver().sent == 1
+    assert [one.state for one in of(world, "ann@example.org")] == ["sent"]
+
+
 def test_whoever_comes_back_is_told_again(world: World) -> None:
     world.subscribe("ann@example.org")
     unsubscribe(world.context, ChannelKind.EMAIL, "ann@example.org")

@@ -17,6 +17,7 @@ from monitor.store.schema_subscribers import Suppression
 from monitor.workflow import audit, managing, sealing
 from monitor.workflow.context import Context
 from monitor.workflow.links import Purpose, links
+from monitor.workflow.pace import reschedule_all
 from monitor.workflow.review import Refusal
 from monitor.workflow.subscribe import Wish, renew, sealed
 from monitor.workflow.trial import try_out
@@ -43,7 +44,9 @@ def add(context: Context, wish: Wish, by: str, *, consent: str = "") -> tuple[in
         entry = replace(entry, address=same.address) if same is not None else entry
         if subscriptions.find(session, entry.channel, entry.address) and not said:
             entry = replace(entry, consent="", consented_on=None)
-        new = bool(subscriptions.put(session, [entry], now).new)
+        put = subscriptions.put(session, [entry], now)
+        reschedule_all(session, context.config, put.retimed, now)
+        new = bool(put.new)
         row = subscriptions.find(session, entry.channel, entry.address)
         assert row is not None
         _note(session, by, "added subscriber" if new else "changed subscriber", row, now)
