@@ -22,9 +22,6 @@ from monitor.workflow.review import Refusal
 from monitor.workflow.subscribe import Wish, renew, sealed
 from monitor.workflow.trial import try_out
 
-#: Reasons that only `lift` takes back: what their readers said stands above what we want.
-_FIRM = ("complained", "deleted")
-
 WHYS = ("bounced", "complained", "left", "deleted")
 
 
@@ -57,7 +54,7 @@ def _welcome(session: Session, entry: subscriptions.Entry) -> None:
     """Who is asked for by name is written to again, unless they said themselves that they do not want to be."""
     keyed = links(session)
     kept = suppressions.find(session, keyed, entry.address)
-    if kept is not None and kept.why in _FIRM:
+    if kept is not None and kept.why in suppressions.FIRM:
         raise Refusal(
             f"this address is not written to: {kept.why} on {kept.at:%Y-%m-%d}. If its reader asks to be back, lift "
             "that first: monitor subscribers lift. Nothing was changed."
