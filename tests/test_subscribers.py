@@ -217,6 +217,16 @@ def test_a_disabled_webhook_says_why_and_a_test_enables_it_again(sending: World,
     assert [one.what for one in sending.rows(Deed)][-2:] == ["tested subscriber"] * 2
 
 
+def test_what_waits_for_a_webhook_that_refuses_a_test_for_good_is_cancelled(sending: World, slack: SlackSink) -> None:
+    hook = f"{slack.base}T1/B1/s3cr3t"
+    sending.subscribe(hook, "slack", cadence="weekly")
+    publish(sending)
+    slack.script(410, "channel_is_archived", times=1)
+    assert monitor(sending, "test", "-", given=hook)[0] == 1
+    [waited] = [one for one in sending.deliveries() if one.subscription_id]
+    assert (waited.state, waited.error) == ("cancelled", "the address refuses mail for good")
+
+
 def test_an_address_of_our_own_network_is_not_asked(sending: World, slack: SlackSink) -> None:
     address = slack.base.replace("http://", "json://")
     code, _, err = monitor(sending, "add", "--channel", "apprise", address)

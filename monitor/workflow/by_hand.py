@@ -14,7 +14,7 @@ from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions, suppressions
 from monitor.store.schema import Delivery, Subscription
 from monitor.store.schema_subscribers import Suppression
-from monitor.workflow import audit, managing, sealing
+from monitor.workflow import audit, managing, sealing, unreachable
 from monitor.workflow.context import Context
 from monitor.workflow.links import Purpose, links
 from monitor.workflow.pace import reschedule_all
@@ -112,7 +112,7 @@ def send_test(context: Context, row: Subscription, by: str) -> Outcome:
         if outcome.kind is OutcomeKind.SENT:
             current.broken_at, current.broken_reason = None, ""
         elif outcome.kind is OutcomeKind.PERMANENT and current.live:
-            current.broken_at, current.broken_reason = now, outcome.detail[:500]
+            unreachable.break_off(session, current, outcome.detail, now)
         _note(session, by, "tested subscriber", current, now, answer=outcome.kind.value)
     return outcome
 
