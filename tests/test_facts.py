@@ -23,9 +23,10 @@ from monitor.demo.facts import Facts
 from monitor.model.messaging import PLACE, ChannelKind
 from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
-from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Source, Subscription
+from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Proposal, Source, Subscription
 from monitor.workflow import activity, managing
 from monitor.workflow.correct import correct
+from monitor.workflow.foresee import Sample, foresee
 from monitor.workflow.heartbeat import heartbeat
 from monitor.workflow.killpoints import WEEKLY_POINTS
 from monitor.workflow.parcels import Packer
@@ -297,6 +298,7 @@ from monitor.config import load
 from monitor.store.database import Database
 from monitor.workflow.context import Context
 from monitor.workflow.correct import correct
+from monitor.workflow.foresee import Sample, foresee
 from monitor.workflow.heartbeat import heartbeat
 config = load(Path(os.environ["MONITOR_CONFIG"]), {})
 context = Context(config, Database(config.database_url), lambda: datetime.fromisoformat(sys.argv[1]))
@@ -454,3 +456,14 @@ def test_a_message_can_be_looked_at_before_anybody_gets_it(seen: World, tmp_path
     assert seen.deliveries() == []
     refused = seen.monitor("message", "preview", "quotas", code=1)
     assert "nothing of the kind status" in refused.stderr
+
+
+def test_a_proposal_is_looked_at_however_many_newer_ones_wait(world: World) -> None:
+    propose(world, "stops", to="achieved")
+    with world.database.transaction() as session:
+        session.add_all(
+            Proposal(kind="review", issue_id="quotas", subject=f"test:{n}", reason="Read it.", created_at=world.now)
+            for n in range(1_000)
+        )
+    said = foresee(world.context, "stops", Sample.STATUS, ChannelKind.EMAIL)
+    assert said.subject == "Stops: now Legislation Achieved"
