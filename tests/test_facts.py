@@ -18,13 +18,15 @@ from typing import Any
 
 import pytest
 from icalendar import Calendar
+from sqlalchemy import event
 
 from monitor.demo.facts import Facts
 from monitor.model.messaging import PLACE, ChannelKind
 from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
-from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Proposal, Source, Subscription
+from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Notice, Proposal, Source, Subscription
 from monitor.workflow import activity, managing
+from monitor.workflow.announce_facts import facts_of
 from monitor.workflow.correct import correct
 from monitor.workflow.foresee import Sample, foresee
 from monitor.workflow.heartbeat import heartbeat
@@ -116,6 +118,26 @@ def test_a_hearing_comes_with_the_entry_that_the_boards_calendar_has(world: Worl
     feed = Calendar.from_ical(app(world).test_client().get("/hearings.ics").data)
     assert event["uid"] in {one["uid"] for one in feed.walk("VEVENT")}
     assert ("The Judiciary Committee's page", f"{world.replica.base_url}/jud/") in announced.items[0].links
+
+
+def test_only_who_is_told_of_a_hearing_has_its_bills_record_searched(world: World) -> None:
+    """The write lock is held while a message is put together."""
+    world.subscribe("ann@example.org", interests=["status"])
+    world.check()
+    world.at(NOTICED).check()
+    publish(world)
+    asked: list[str] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    assert parcels(world.later(minutes=5))["ann"].attachments == ()
+    assert [one for one in asked if "LIKE" in one.upper()] == []
+    asked.clear()
+    hearing = next(one for one in world.changes() if activity.heard_on(one) is not None)
+    notice = Notice(kind="hearing", items=[hearing.id], created_at=world.now)
+    told = world.ask(lambda session: facts_of(world.config, session, [notice], None))
+    assert len(told.attachments) == 1
+    searched = [one for one in asked if "LIKE" in one.upper() and "FROM CHANGES" in one.upper().replace("\n", "")]
+    assert len(searched) == 1
+    assert "changes.bill_id IN" in searched[0]
 
 
 def test_a_hearing_that_is_over_when_it_is_read_is_an_action_like_others(world: World) -> None:
