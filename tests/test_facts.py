@@ -356,6 +356,30 @@ def test_a_kill_loses_no_weekly_note_and_repeats_none(world: World, point: str) 
     assert len(world.notices("heartbeat")) == 1, "nothing of the killed one is left"
 
 
+def test_the_week_is_read_once_however_differently_readers_choose(world: World) -> None:
+    world.at(date(2025, 3, 9))
+    asked: list[str] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    for name, issues in (("ann", []), ("bob", ["stops"]), ("cat", ["quotas"]), ("dan", ["stops", "quotas"])):
+        world.subscribe(f"{name}@example.org", interests=["heartbeat"], issues=issues)
+    quiet_week(world)
+    asked.clear()
+    assert heartbeat(world.context) == 4
+    assert len(world.notices("heartbeat")) == 4
+    for table in ("changes", "transitions"):
+        assert len([one for one in asked if f"FROM {table}" in one.replace("\n", "")]) == 1, table
+
+
+def test_to_find_that_no_week_is_over_keeps_nobody_from_writing(world: World) -> None:
+    world.at(date(2025, 3, 9))
+    world.subscribe("ann@example.org", interests=["heartbeat"])
+    asked: list[str] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    assert heartbeat(world.context) == 0
+    assert asked
+    assert not [one for one in asked if "IMMEDIATE" in one or "advisory" in one]
+
+
 def test_two_processes_send_one_weekly_note(world: World) -> None:
     world.at(date(2025, 3, 9))
     for number in range(40):
