@@ -350,6 +350,13 @@ def cancel(session: Session, ids: Collection[str], why: str) -> None:
     _cancel(session, Delivery.id.in_(ids), why)
 
 
+def cancel_waiting(
+    session: Session, subscription_id: int, why: str, states: Collection[str] = (DeliveryState.PENDING,)
+) -> None:
+    """What is in one of ``states`` for this subscriber is not sent."""
+    _cancel(session, and_(Delivery.subscription_id == subscription_id, Delivery.state.in_(states)), why)
+
+
 def cancel_of(session: Session, transition_id: int, why: str) -> None:
     """What of a transition waits: for its time, to be tried again, or, in a copy, for a person."""
     waits = Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD))

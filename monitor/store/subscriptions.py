@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.store import outbox
-from monitor.store.schema import Delivery, Subscription
+from monitor.store.schema import Subscription
 
 #: Addresses looked up at a time; engines limit how many a question may name.
 _CHUNK = 1_000
@@ -154,8 +154,7 @@ def with_capitals(session: Session) -> dict[str, str]:
 def leave(session: Session, row: Subscription, now: datetime) -> None:
     """Nothing more is told to this address; what still waited for it is cancelled."""
     row.left_at = row.left_at or now
-    waiting = select(Delivery.id).where(Delivery.subscription_id == row.id, Delivery.state == "pending")
-    outbox.cancel(session, list(session.scalars(waiting)), "the subscriber has left")
+    outbox.cancel_waiting(session, row.id, "the subscriber has left")
 
 
 #: How a subscription stands, and what says so. Each is in one of these states.
