@@ -21,15 +21,17 @@ from typer.testing import CliRunner
 from monitor.cli.app import app
 from monitor.cli.service import _jobs
 from monitor.config import ConfigError, load
-from monitor.model.messaging import DeliveryState
+from monitor.model.messaging import Choice, DeliveryState
 from monitor.notify import returned
 from monitor.notify.mailbox import Imap, ImapSettings, MailboxError, Maildir, Mbox
 from monitor.notify.returned import LARGEST, ReturnedKind
 from monitor.store.schema import Subscription
 from monitor.store.schema_subscribers import Suppression
-from monitor.workflow import managing
+from monitor.workflow import by_hand, managing, unreachable
 from monitor.workflow.bounces import BouncesReport, open_inbox, read_bounces
 from monitor.workflow.links import Links, Purpose, links
+from monitor.workflow.review import Refusal
+from monitor.workflow.subscribe import wish
 from tests.imap_server import LOGIN, ImapServer
 from tests.pipeline import World, issue
 from tests.smtp_sink import SmtpSink
@@ -307,6 +309,24 @@ def test_a_mail_that_is_read_twice_does_nothing_new(sent: Sent) -> None:
     again = sent.read(*(sent.report(slug) for slug in ("postfix-unknown-user", "complaint", "leave")))
     assert (again.read, again.known) == (3, 3)
     assert (sent.row().broken_at, sent.row().broken_reason, sent.suppressed(), len(sent.world.notices())) == before
+
+
+@pytest.mark.parametrize("slug", ["leave", "postfix-unknown-user"])
+def test_a_complaint_counts_though_its_reader_is_told_nothing_any_more(sent: Sent, slug: str) -> None:
+    sent.read(sent.report(slug))
+    assert sent.read(sent.report("complaint")).complaints == 1
+    assert [why for _, why in sent.suppressed()] == ["complained"]
+    again = wish(sent.world.config, ANN, "email", Choice())
+    with pytest.raises(Refusal, match="this address is not written to: complained"):
+        by_hand.add(sent.world.context, again, "Dana")
+    assert sent.read(sent.report("complaint"), sent.report(slug)).known == 2
+
+
+def test_what_comes_back_after_a_complaint_does_not_weaken_it(sent: Sent) -> None:
+    sent.read(sent.report("complaint"))
+    with sent.world.database.transaction() as session:
+        unreachable.break_off(session, session.get_one(Subscription, sent.row().id), "550 5.1.1", sent.world.now)
+    assert [why for _, why in sent.suppressed()] == ["complained"]
 
 
 def test_what_is_not_marked_is_read_again_and_known(sent: Sent) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from monitor.model.tracking import Status
 from monitor.store.schema import Transition
 from monitor.store.schema_desk import Deed
 from monitor.workflow.correct import correct
 from monitor.workflow.review import Refusal
+from monitor.workflow.subscribe import choose, subscribe, wish
 from monitor.workflow.undo import undo
 from tests.integrity import violations
 from tests.pipeline import World, issue
@@ -241,6 +242,31 @@ def test_nothing_of_a_correction_leaves_before_its_hold_is_over(world: World, ma
     world.later(seconds=61)
     world.deliver()
     assert len(mail.mails) == 2
+
+
+def test_a_correction_asks_the_same_however_many_wait_for_what_was_wrong(world: World) -> None:
+    """PostgreSQL takes 65,535 values a statement, and the write lock is held all the while."""
+    asked: list[int] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(_values(seen[3], seen[5])))
+    seen = []
+    for readers in (3, 900):  # both are read in one go
+        people = [f"reader{number}@example.org" for number in range(readers)]
+        weekly = choose(world.config, cadence="weekly")
+        subscribe(world.context, [wish(world.config, one, "email", weekly) for one in people])
+        moved = publish(world)
+        asked.clear()
+        correct(world.context, moved.id, "Dana", WRONG)
+        seen.append(list(asked))
+    few, many = seen
+    assert many == few
+    waiting = [one for one in world.deliveries() if one.transition_id == moved.id]
+    assert {one.state for one in waiting} == {"cancelled"}
+    assert len(waiting) == 900
+
+
+def _values(parameters: object, many: bool) -> int:
+    """How many values one statement has; rows written together are counted one by one."""
+    return 0 if many or not isinstance(parameters, (Sequence, Mapping)) else len(parameters)
 
 
 def test_an_unknown_number_says_where_to_look(world: World) -> None:

@@ -27,7 +27,7 @@ from monitor.workflow.exporting import export_csv
 from monitor.workflow.importing import import_csv
 from monitor.workflow.subscribe import Unsuitable, unsubscribe, wish
 from tests.pipeline import World
-from tests.telling import told_world
+from tests.telling import of, publish, told_world
 
 HOOK = "https://hooks.slack.com/services/T0123456/B0123456/s3cr3tHook"
 SHOWN = mask_address(ChannelKind.SLACK, HOOK)
@@ -107,6 +107,16 @@ def test_a_new_address_needs_a_day_of_consent_and_a_known_one_keeps_its_own(worl
         "ann@example.org": ("imported: people.csv", SINCE),
         "cat@example.org": ("imported: people.csv", date(2025, 2, 3)),
     }
+
+
+def test_what_waits_leaves_when_a_file_now_says(both: World) -> None:
+    for name, cadence in (("ann", "weekly"), ("bob", "weekly"), ("cat", "immediate")):
+        both.subscribe(f"{name}@example.org", cadence=cadence)
+    publish(both)
+    path = file(both, "address,cadence\nann@example.org,immediate\nbob@example.org,weekly\ncat@example.org,weekly\n")
+    import_csv(both.context, Path(path), "Dana")
+    assert both.later(minutes=5).deliver().sent == 1
+    assert [one.state for one in of(both, "ann@example.org")] == ["sent"]
 
 
 def test_webhooks_of_a_file_need_the_key(world: World) -> None:

@@ -18,13 +18,17 @@ from typing import Any
 
 import pytest
 from icalendar import Calendar
+from sqlalchemy import event
 
 from monitor.demo.facts import Facts
 from monitor.model.messaging import PLACE, ChannelKind
 from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
-from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Source, Subscription
+from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Notice, Proposal, Source, Subscription
 from monitor.workflow import activity, managing
+from monitor.workflow.announce_facts import facts_of
+from monitor.workflow.correct import correct
+from monitor.workflow.foresee import Sample, foresee
 from monitor.workflow.heartbeat import heartbeat
 from monitor.workflow.killpoints import WEEKLY_POINTS
 from monitor.workflow.parcels import Packer
@@ -114,6 +118,26 @@ def test_a_hearing_comes_with_the_entry_that_the_boards_calendar_has(world: Worl
     feed = Calendar.from_ical(app(world).test_client().get("/hearings.ics").data)
     assert event["uid"] in {one["uid"] for one in feed.walk("VEVENT")}
     assert ("The Judiciary Committee's page", f"{world.replica.base_url}/jud/") in announced.items[0].links
+
+
+def test_only_who_is_told_of_a_hearing_has_its_bills_record_searched(world: World) -> None:
+    """The write lock is held while a message is put together."""
+    world.subscribe("ann@example.org", interests=["status"])
+    world.check()
+    world.at(NOTICED).check()
+    publish(world)
+    asked: list[str] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    assert parcels(world.later(minutes=5))["ann"].attachments == ()
+    assert [one for one in asked if "LIKE" in one.upper()] == []
+    asked.clear()
+    hearing = next(one for one in world.changes() if activity.heard_on(one) is not None)
+    notice = Notice(kind="hearing", items=[hearing.id], created_at=world.now)
+    told = world.ask(lambda session: facts_of(world.config, session, [notice], None))
+    assert len(told.attachments) == 1
+    searched = [one for one in asked if "LIKE" in one.upper() and "FROM CHANGES" in one.upper().replace("\n", "")]
+    assert len(searched) == 1
+    assert "changes.bill_id IN" in searched[0]
 
 
 def test_a_hearing_that_is_over_when_it_is_read_is_an_action_like_others(world: World) -> None:
@@ -295,6 +319,8 @@ from pathlib import Path
 from monitor.config import load
 from monitor.store.database import Database
 from monitor.workflow.context import Context
+from monitor.workflow.correct import correct
+from monitor.workflow.foresee import Sample, foresee
 from monitor.workflow.heartbeat import heartbeat
 config = load(Path(os.environ["MONITOR_CONFIG"]), {})
 context = Context(config, Database(config.database_url), lambda: datetime.fromisoformat(sys.argv[1]))
@@ -330,6 +356,30 @@ def test_a_kill_loses_no_weekly_note_and_repeats_none(world: World, point: str) 
     assert len(world.notices("heartbeat")) == 1, "nothing of the killed one is left"
 
 
+def test_the_week_is_read_once_however_differently_readers_choose(world: World) -> None:
+    world.at(date(2025, 3, 9))
+    asked: list[str] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    for name, issues in (("ann", []), ("bob", ["stops"]), ("cat", ["quotas"]), ("dan", ["stops", "quotas"])):
+        world.subscribe(f"{name}@example.org", interests=["heartbeat"], issues=issues)
+    quiet_week(world)
+    asked.clear()
+    assert heartbeat(world.context) == 4
+    assert len(world.notices("heartbeat")) == 4
+    for table in ("changes", "transitions"):
+        assert len([one for one in asked if f"FROM {table}" in one.replace("\n", "")]) == 1, table
+
+
+def test_to_find_that_no_week_is_over_keeps_nobody_from_writing(world: World) -> None:
+    world.at(date(2025, 3, 9))
+    world.subscribe("ann@example.org", interests=["heartbeat"])
+    asked: list[str] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    assert heartbeat(world.context) == 0
+    assert asked
+    assert not [one for one in asked if "IMMEDIATE" in one or "advisory" in one]
+
+
 def test_two_processes_send_one_weekly_note(world: World) -> None:
     world.at(date(2025, 3, 9))
     for number in range(40):
@@ -355,6 +405,21 @@ def test_who_was_told_something_or_is_about_to_be_hears_no_note(world: World) ->
     world.deliver()
     world.at(MONDAY, 8, 4)
     assert heartbeat(world.context) == 0
+
+
+def test_who_was_spared_what_was_wrong_was_told_nothing_all_week(world: World) -> None:
+    world.at(date(2025, 3, 9))
+    world.subscribe("ann@example.org", interests=["status", "heartbeat"], cadence="weekly")
+    world.check()
+    world.at(MONDAY - timedelta(days=2))
+    moved = publish(world)
+    correct(world.context, moved.id, "Dana", "Another bill's row was read.")
+    world.at(MONDAY, 7).check()
+    world.at(MONDAY, 8, 4)
+    assert heartbeat(world.context) == 1
+    world.deliver()
+    (mail,) = mails(world)
+    assert mail["Subject"] == "The board has changed"
 
 
 def test_nothing_is_called_unchanged_while_a_source_is_unread(world: World) -> None:
@@ -437,3 +502,14 @@ def test_a_message_can_be_looked_at_before_anybody_gets_it(seen: World, tmp_path
     assert seen.deliveries() == []
     refused = seen.monitor("message", "preview", "quotas", code=1)
     assert "nothing of the kind status" in refused.stderr
+
+
+def test_a_proposal_is_looked_at_however_many_newer_ones_wait(world: World) -> None:
+    propose(world, "stops", to="achieved")
+    with world.database.transaction() as session:
+        session.add_all(
+            Proposal(kind="review", issue_id="quotas", subject=f"test:{n}", reason="Read it.", created_at=world.now)
+            for n in range(1_000)
+        )
+    said = foresee(world.context, "stops", Sample.STATUS, ChannelKind.EMAIL)
+    assert said.subject == "Stops: now Legislation Achieved"

@@ -579,7 +579,7 @@ def test_a_board_that_takes_no_sign_ups_shows_none(tmp_path: Path, settings: dic
 def test_what_a_choice_would_have_meant_is_counted_in_messages(world: World) -> None:
     world.check()
     world.at(date(2026, 1, 5)).check()
-    last = foretell.last(world.context)
+    last = foretell.Foretelling().last(world.context)
     assert last is not None
     assert last.session.identifier == "2025"
     days = {key: {row.date for row in world.ledger(key)} for key in ("HB07132", "HB06990")}
@@ -620,8 +620,22 @@ def test_the_preview_is_a_line_for_the_page_and_a_page_for_a_link(world: World) 
     assert client.get("/alerts/preview?cadence=never", headers={"HX-Request": "true"}).text == ""
 
 
+def test_the_form_reads_the_last_session_anew_only_when_there_is_more_of_it(world: World) -> None:
+    world.check()
+    world.at(date(2026, 1, 5)).check()
+    client, query = public(world), "/alerts/preview?interests=activity&about=all&cadence=immediate"
+    said = client.get(query).text
+    with statements(world) as asked:
+        assert client.get(query).text == said
+        assert [one for one in asked if "actions.date" in one] == []
+    world.approve(world.proposals(kind="status")[0].id)
+    with statements(world) as asked:
+        client.get(query)
+        assert [one for one in asked if "actions.date" in one]
+
+
 def test_nothing_is_foretold_without_a_record(still: World) -> None:
-    assert foretell.last(still.context) is None
+    assert foretell.Foretelling().last(still.context) is None
     assert "Last session" not in public(still).get("/alerts").text
 
 

@@ -60,6 +60,16 @@ def test_an_address_is_added_changed_and_removed(world: World) -> None:
     assert "left" in monitor(world, "list", "--all")[1]
 
 
+def test_what_waits_leaves_when_the_address_now_wants_it(world: World) -> None:
+    world.subscribe("ann@example.org", cadence="weekly")
+    world.subscribe("bob@example.org")
+    publish(world)
+    monitor(world, "add", "ann@example.org", "--cadence", "immediate")
+    monitor(world, "add", "bob@example.org", "--cadence", "weekly")
+    assert world.later(minutes=5).deliver().sent == 1
+    assert [one.state for one in of(world, "ann@example.org")] == ["sent"]
+
+
 def test_whoever_comes_back_is_told_again(world: World) -> None:
     world.subscribe("ann@example.org")
     unsubscribe(world.context, ChannelKind.EMAIL, "ann@example.org")
@@ -205,6 +215,16 @@ def test_a_disabled_webhook_says_why_and_a_test_enables_it_again(sending: World,
     assert monitor(sending, "test", row["address"])[0] == 0
     assert sending.rows(Subscription)[0].live
     assert [one.what for one in sending.rows(Deed)][-2:] == ["tested subscriber"] * 2
+
+
+def test_what_waits_for_a_webhook_that_refuses_a_test_for_good_is_cancelled(sending: World, slack: SlackSink) -> None:
+    hook = f"{slack.base}T1/B1/s3cr3t"
+    sending.subscribe(hook, "slack", cadence="weekly")
+    publish(sending)
+    slack.script(410, "channel_is_archived", times=1)
+    assert monitor(sending, "test", "-", given=hook)[0] == 1
+    [waited] = [one for one in sending.deliveries() if one.subscription_id]
+    assert (waited.state, waited.error) == ("cancelled", "the address refuses mail for good")
 
 
 def test_an_address_of_our_own_network_is_not_asked(sending: World, slack: SlackSink) -> None:

@@ -46,13 +46,18 @@ def proving(session: Session, proposal_ids: Collection[int]) -> set[int]:
     return {int(one) for one in session.scalars(rows) if one is not None}
 
 
-def since(session: Session, moment: datetime) -> list[ChangeRow]:
-    """New actions of watched bills first seen after a moment."""
-    watched = select(Watch.bill_id).where(Watch.active, Watch.bill_id.is_not(None))
-    rows = select(ChangeRow).where(
-        ChangeRow.kind == ChangeKind.ACTION, ChangeRow.first_seen_at > moment, ChangeRow.bill_id.in_(watched)
+def places_since(session: Session, moment: datetime) -> Collection[set[tuple[str, str]]]:
+    """For each new action first seen after a moment the active issues that watch its bill, each with its topic."""
+    rows = (
+        select(ChangeRow.id, Issue.id, Issue.topic_id)
+        .join(Watch, Watch.bill_id == ChangeRow.bill_id)
+        .join(Issue, Watch.issue_id == Issue.id)
+        .where(ChangeRow.kind == ChangeKind.ACTION, ChangeRow.first_seen_at > moment, Watch.active, Issue.active)
     )
-    return list(session.scalars(rows.order_by(ChangeRow.id)))
+    found: dict[int, set[tuple[str, str]]] = {}
+    for number, issue, topic in session.execute(rows):
+        found.setdefault(number, set()).add((issue, topic))
+    return found.values()
 
 
 def newest(session: Session, issue_id: str, most: int) -> list[ChangeRow]:

@@ -321,10 +321,14 @@ def tally(session: Session, transition_id: int) -> dict[str, int]:
     return dict(session.execute(rows.group_by(Delivery.state)).all())
 
 
-def pending_of(session: Session, transition_id: int) -> list[Delivery]:
-    """A transition's deliveries that wait: for their time, to be tried again, or, in a copy, for a person."""
-    waits = Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD))
-    return list(session.scalars(select(Delivery).where(Delivery.transition_id == transition_id, waits)))
+def unheard(session: Session, transition_id: int) -> set[int]:
+    """Subscriptions for which a transition waits and nobody has tried to tell them."""
+    rows = select(Delivery.subscription_id).where(
+        Delivery.transition_id == transition_id,
+        Delivery.state == DeliveryState.PENDING,
+        Delivery.attempts == 0,
+    )
+    return {one for one in session.scalars(rows) if one is not None}
 
 
 def sent_to(session: Session, transition_id: int, subscription_id: int) -> Delivery | None:
@@ -353,6 +357,13 @@ def cancel_waiting(
     _cancel(session, and_(Delivery.subscription_id == subscription_id, Delivery.state.in_(states)), why)
 
 
+def cancel_of(session: Session, transition_id: int, why: str) -> None:
+    """What of a transition waits: for its time, to be tried again, or, in a copy, for a person."""
+    waits = Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD))
+    _cancel(session, and_(Delivery.transition_id == transition_id, waits), why)
+
+
 def _cancel(session: Session, which: ColumnElement[bool], why: str) -> None:
     values = {"state": DeliveryState.CANCELLED, "error": why, "claimed_by": None, "claimed_until": None}
+    # To find the session's own objects of a condition takes longer than the statement; nobody looks at them again.
     session.execute(update(Delivery).where(which).values(values).execution_options(synchronize_session=False))

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
-from monitor.model.tracking import ProposalState, Status
+from monitor.model.tracking import ProposalKind, ProposalState, Status
 from monitor.store import board
 from monitor.store.schema import ChangeRow, Evidence, Notice, Proposal, Snapshot, Transition
 
@@ -22,6 +22,16 @@ def pending_of(session: Session, issue_id: str | None, subject: str) -> Proposal
             Proposal.issue_id.is_(None) if issue_id is None else Proposal.issue_id == issue_id,
         )
     ).first()
+
+
+def newest_pending(session: Session, issue_id: str) -> Proposal | None:
+    """What was last proposed for an issue's status or text and waits."""
+    rows = select(Proposal).where(
+        Proposal.state == ProposalState.PENDING,
+        Proposal.issue_id == issue_id,
+        Proposal.kind.in_((ProposalKind.STATUS, ProposalKind.NARRATIVE)),
+    )
+    return session.scalars(rows.order_by(Proposal.id.desc()).limit(1)).first()
 
 
 def known(session: Session, subject: str) -> Proposal | None:

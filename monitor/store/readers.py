@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, or_, select, update
@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from monitor.model.messaging import DeliveryState
 from monitor.store.schema import Delivery, Notice
+
+#: Subscribers looked up at a time; engines limit how many a question may name.
+_CHUNK = 1_000
 
 
 def untried_of(session: Session, subscription_id: int) -> list[Delivery]:
@@ -30,6 +33,18 @@ def tried_of(session: Session, subscription_id: int) -> list[Delivery]:
         Delivery.attempts > 0,
     )
     return list(session.scalars(rows))
+
+
+def with_untold(session: Session, subscription_ids: Sequence[int]) -> set[int]:
+    """Those of these for whom anything waits."""
+    found = set[int]()
+    for start in range(0, len(subscription_ids), _CHUNK):
+        rows = select(Delivery.subscription_id).where(
+            Delivery.subscription_id.in_(subscription_ids[start : start + _CHUNK]),
+            Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+        )
+        found |= {one for one in session.scalars(rows.distinct()) if one is not None}
+    return found
 
 
 def postpone(session: Session, ids: Collection[str], until: datetime) -> None:
@@ -53,13 +68,14 @@ def sent_lately(session: Session, subscription_ids: Collection[int], since: date
 
 def heard(session: Session, subscription_ids: Collection[int], since: datetime, but: str) -> set[int]:
     """Which of these were told anything that became known after ``since``, or are about to be; notices of kind ``but``
-    are not counted."""
+    are not counted, nor what never reached them."""
     rows = (
         select(Delivery.subscription_id)
         .outerjoin(Notice, Delivery.notice_id == Notice.id)
         .where(
             Delivery.subscription_id.in_(subscription_ids),
             or_(Delivery.created_at > since, Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING))),
+            Delivery.state.not_in((DeliveryState.CANCELLED, DeliveryState.DEAD)),
             or_(Notice.kind.is_(None), Notice.kind != but),
         )
     )

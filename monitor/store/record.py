@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from monitor.store.schema import Action, Bill, Issue, Transition, Watch
+from monitor.store.schema import Action, Bill, ChangeRow, Issue, Transition, Watch
+from monitor.store.schema_desk import Deed
+
+
+def state(session: Session) -> tuple[object, ...]:
+    """Equal while nothing has changed that is counted here."""
+    columns = (
+        select(func.max(Action.id)).scalar_subquery(),
+        select(func.max(ChangeRow.id)).scalar_subquery(),
+        select(func.max(Transition.id)).scalar_subquery(),
+        select(func.count(Transition.id)).scalar_subquery(),
+        # Every change of what is tracked leaves a line there.
+        select(func.max(Deed.id)).scalar_subquery(),
+        select(func.count(Watch.id)).where(Watch.active).scalar_subquery(),
+    )
+    return tuple(session.execute(select(*columns)).one())
 
 
 def action_days(session: Session, year: str) -> Collection[tuple[str, date]]:

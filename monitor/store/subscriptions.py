@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.store import outbox
-from monitor.store.schema import Delivery, Subscription
+from monitor.store.schema import Subscription
 
 #: Addresses looked up at a time; engines limit how many a question may name.
 _CHUNK = 1_000
@@ -72,10 +72,12 @@ def _columns(choice: Choice) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """How many subscriptions are new, how many changed, and the entries left out because their addresses have left."""
+    """How many subscriptions are new, how many changed, those of them that want to be told at another time, and the
+    entries left out because their addresses have left."""
 
     new: int
     changed: int
+    retimed: tuple[Subscription, ...] = ()
     left: tuple[Entry, ...] = ()
 
 
@@ -87,6 +89,7 @@ def put(session: Session, entries: Sequence[Entry], now: datetime, *, back: bool
     there = known(session, [entry.address for entry in entries])
     fresh: dict[tuple[str, str], Entry] = {}
     left: dict[tuple[str, str], Entry] = {}
+    retimed: dict[int, Subscription] = {}
     changed = 0
     for entry in entries:
         key = entry.channel, entry.address
@@ -97,12 +100,12 @@ def put(session: Session, entries: Sequence[Entry], now: datetime, *, back: bool
         changed += row is not None or key in fresh
         if row is None:
             fresh[key] = entry
-        else:
-            _change(row, entry)
+        elif _change(row, entry):
+            retimed[row.id] = row
     session.flush()
     if fresh:
         session.execute(insert(Subscription), [_row(entry, now) for entry in fresh.values()])
-    return Put(len(fresh), changed, tuple(left.values()))
+    return Put(len(fresh), changed, tuple(retimed.values()), tuple(left.values()))
 
 
 def _row(entry: Entry, now: datetime) -> dict[str, object]:
@@ -116,11 +119,18 @@ def _row(entry: Entry, now: datetime) -> dict[str, object]:
     }
 
 
-def _change(row: Subscription, entry: Entry) -> None:
+def _change(row: Subscription, entry: Entry) -> bool:
+    """Whether it wants to be told at another time than before."""
+    before = _times(row)
     choose(row, entry.choice)
     row.sealed = entry.sealed or row.sealed
     row.consent, row.consented_on = entry.consent or row.consent, entry.consented_on or row.consented_on
     row.left_at, row.broken_at, row.broken_reason = None, None, ""
+    return _times(row) != before
+
+
+def _times(row: Subscription) -> tuple[object, ...]:
+    return row.cadence, row.hour, row.weekday, row.zone
 
 
 def known(session: Session, addresses: Sequence[str]) -> dict[tuple[str, str], Subscription]:
@@ -144,8 +154,7 @@ def with_capitals(session: Session) -> dict[str, str]:
 def leave(session: Session, row: Subscription, now: datetime) -> None:
     """Nothing more is told to this address; what still waited for it is cancelled."""
     row.left_at = row.left_at or now
-    waiting = select(Delivery.id).where(Delivery.subscription_id == row.id, Delivery.state == "pending")
-    outbox.cancel(session, list(session.scalars(waiting)), "the subscriber has left")
+    outbox.cancel_waiting(session, row.id, "the subscriber has left")
 
 
 #: How a subscription stands, and what says so. Each is in one of these states.

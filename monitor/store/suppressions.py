@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from monitor.store.schema_subscribers import Suppression
 
+#: What a reader said of us themselves: only `lift` takes it back, and nothing weaker replaces it.
+FIRM = ("complained", "deleted")
+
 #: Fingerprints looked up at a time; engines limit how many a question may name.
 _CHUNK = 1_000
 
@@ -26,10 +29,13 @@ class Fingerprints(Protocol):
 def suppress(
     session: Session, links: Fingerprints, address: str, shown: str, why: str, detail: str, now: datetime
 ) -> None:
-    """From now on nobody writes to ``address``; the newest reason counts. ``shown`` is the address masked, or empty.
+    """From now on nobody writes to ``address``; the newest reason counts, a firm one above others. ``shown`` is the
+    address masked, or empty.
 
     ``why`` is bounced, complained, left or deleted.
     """
+    if why not in FIRM and is_firm(session, links, address):
+        return
     row = Suppression(fingerprint=links.fingerprint(address), shown=shown, why=why, detail=detail[:500], at=now)
     session.merge(row)
 
@@ -42,6 +48,12 @@ def lift(session: Session, links: Fingerprints, address: str) -> bool:
 
 def find(session: Session, links: Fingerprints, address: str) -> Suppression | None:
     return session.get(Suppression, links.fingerprint(address))
+
+
+def is_firm(session: Session, links: Fingerprints, address: str) -> bool:
+    """Whether it is not written to for a reason that only `lift` takes back."""
+    kept = find(session, links, address)
+    return kept is not None and kept.why in FIRM
 
 
 def suppressed(session: Session, fingerprints: Collection[str]) -> set[str]:

@@ -94,6 +94,7 @@ class Notice:
     """A row that announces a hearing. ``changes``: how often such rows of its bill changed since it was first seen."""
 
     action_id: int
+    bill_id: int
     key: BillKey
     title: str
     on: date
@@ -118,7 +119,7 @@ def hearing_notices(session: Session, bill_ids: Collection[int] | None = None) -
         .order_by(Action.id)
     )
     found = [(action, bill) for action, bill in session.execute(rows)]
-    moved = _hearing_changes(session)
+    moved = _hearing_changes(session, bill_ids)
     return [_notice(action, bill, moved.get(bill.id, [])) for action, bill in found]
 
 
@@ -126,16 +127,17 @@ def _notice(action: Action, bill: Bill, changed: list[datetime]) -> Notice:
     since = [moment for moment in changed if moment > action.first_seen_at]
     changed_at = max(since, default=action.first_seen_at)
     seen = action.first_seen_at
-    return Notice(
-        action.id, bill.key, bill.title, action.date, action.description, seen, action.gone, len(since), changed_at
-    )
+    said = action.date, action.description, seen, action.gone
+    return Notice(action.id, bill.id, bill.key, bill.title, *said, len(since), changed_at)
 
 
-def _hearing_changes(session: Session) -> dict[int, list[datetime]]:
+def _hearing_changes(session: Session, bill_ids: Collection[int] | None) -> dict[int, list[datetime]]:
+    """When such rows changed, by bill: of these bills, which an index finds, or, for the calendar, of all."""
     says = or_(*(column.ilike("%public hearing %") for column in (ChangeRow.quote, ChangeRow.before, ChangeRow.after)))
     rows = select(ChangeRow.bill_id, ChangeRow.first_seen_at).where(ChangeRow.kind.in_(_HEARING_CHANGES), says)
+    which = ChangeRow.bill_id.is_not(None) if bill_ids is None else ChangeRow.bill_id.in_(list(bill_ids))
     found: dict[int, list[datetime]] = {}
-    for bill_id, moment in session.execute(rows.where(ChangeRow.bill_id.is_not(None))):
+    for bill_id, moment in session.execute(rows.where(which)):
         found.setdefault(int(bill_id or 0), []).append(moment)
     return found
 

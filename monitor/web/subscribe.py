@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
-from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, url_for
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as Answered
 
@@ -23,6 +24,7 @@ from monitor.workflow import foretell
 from monitor.workflow import sign_up as workflow
 from monitor.workflow.announce_confirm import in_words
 from monitor.workflow.attempts import Later
+from monitor.workflow.foretell import Foretelling
 from monitor.workflow.links import Purpose, links
 
 blueprint = Blueprint("subscribe", __name__, url_prefix="/alerts")
@@ -98,11 +100,15 @@ def foretold(asked: Typed) -> str:
     """What a choice would have meant, in a sentence; "" when nothing can be said."""
     context = monitor()
     choice, wrong = wanted.choice_of(context.config, asked)
-    told = None if wrong else foretell.last(context)
+    told = None if wrong else _foretelling().last(context)
     if told is None:
         return ""
     number = foretell.messages(told, choice)
     return f"Last session this would have meant {words.count(number, 'message') if number else 'no message'}."
+
+
+def _foretelling() -> Foretelling:
+    return cast("Foretelling", current_app.extensions.setdefault("foretelling", Foretelling()))
 
 
 def _form(asked: Typed, wrong: Sequence[Wrong] = ()) -> str:

@@ -197,14 +197,15 @@ def because(reader: Subscription | None, told: Sequence[Issue], bill: str = "") 
 
 
 def _attachments(config: Config, session: Session, rows: Sequence[ChangeRow]) -> Iterator[Attachment]:
+    if not rows:
+        return
     found = {(one.bill_id, heard_on(one)) for one in rows}
     entries = []
     for one in watched.hearing_notices(session, {bill_id for bill_id, _ in found if bill_id is not None}):
         day = hearing_day(ActionRow(one.on, one.description))
-        bill = bills.find(session, one.key)
-        if day is not None and bill is not None and (bill.id, day) in found and not one.is_gone:
+        if day is not None and (one.bill_id, day) in found and not one.is_gone:
             entries.append(hearings.entry_of(config, day, one))
-            found.discard((bill.id, day))
+            found.discard((one.bill_id, day))
     if entries:
         yield Attachment(_file_name(entries[0].day, len(entries)), "text/calendar", calendar(entries))
 

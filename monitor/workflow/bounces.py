@@ -20,7 +20,7 @@ from monitor.notify import returned
 from monitor.notify.channels import mask_address
 from monitor.notify.mailbox import Imap, ImapSettings, Mailbox, MailboxError, Maildir, Mbox
 from monitor.notify.returned import Returned, ReturnedKind
-from monitor.store import subscriptions
+from monitor.store import subscriptions, suppressions
 from monitor.store.schema import Subscription
 from monitor.workflow import notices, unreachable
 from monitor.workflow.context import Context
@@ -106,11 +106,12 @@ def _deal_with(context: Context, mail: Returned, dry_run: bool) -> str:
         log.info("mail_came_back", kind=mail.kind.value, status=mail.status, detail=mail.diagnostic)
         return "temporary" if mail.kind is ReturnedKind.TEMPORARY else "other"
     with context.database.transaction() as session:
-        number = _number(links(session), mail, rule.purposes)
+        keyed = links(session)
+        number = _number(keyed, mail, rule.purposes)
         row = session.get(Subscription, number) if number is not None else None
         if row is None or row.channel != ChannelKind.EMAIL:
             what = "unsigned" if number is None else "known"
-        elif not row.live:
+        elif not row.live and not _says_more(session, keyed, row, mail):
             what = "known"
         else:
             what = rule.counts
@@ -118,6 +119,11 @@ def _deal_with(context: Context, mail: Returned, dry_run: bool) -> str:
                 rule.act(session, context, row, mail)
     log.info("mail_came_back", kind=mail.kind.value, status=mail.status, detail=mail.diagnostic, done=what)
     return what
+
+
+def _says_more(session: Session, keyed: Links, row: Subscription, mail: Returned) -> bool:
+    """Who left or bounced may be added again by name; who complained may not, though they did so after leaving."""
+    return mail.kind is ReturnedKind.COMPLAINT and not suppressions.is_firm(session, keyed, row.address)
 
 
 def _number(keyed: Links, mail: Returned, purposes: tuple[Purpose, ...]) -> int | None:

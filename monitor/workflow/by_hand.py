@@ -14,15 +14,13 @@ from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions, suppressions
 from monitor.store.schema import Delivery, Subscription
 from monitor.store.schema_subscribers import Suppression
-from monitor.workflow import audit, managing, sealing
+from monitor.workflow import audit, managing, sealing, unreachable
 from monitor.workflow.context import Context
 from monitor.workflow.links import Purpose, links
+from monitor.workflow.pace import reschedule_all
 from monitor.workflow.review import Refusal
 from monitor.workflow.subscribe import Wish, renew, sealed
 from monitor.workflow.trial import try_out
-
-#: Reasons that only `lift` takes back: what their readers said stands above what we want.
-_FIRM = ("complained", "deleted")
 
 WHYS = ("bounced", "complained", "left", "deleted")
 
@@ -43,7 +41,9 @@ def add(context: Context, wish: Wish, by: str, *, consent: str = "") -> tuple[in
         entry = replace(entry, address=same.address) if same is not None else entry
         if subscriptions.find(session, entry.channel, entry.address) and not said:
             entry = replace(entry, consent="", consented_on=None)
-        new = bool(subscriptions.put(session, [entry], now).new)
+        put = subscriptions.put(session, [entry], now)
+        reschedule_all(session, context.config, put.retimed, now)
+        new = bool(put.new)
         row = subscriptions.find(session, entry.channel, entry.address)
         assert row is not None
         _note(session, by, "added subscriber" if new else "changed subscriber", row, now)
@@ -54,7 +54,7 @@ def _welcome(session: Session, entry: subscriptions.Entry) -> None:
     """Who is asked for by name is written to again, unless they said themselves that they do not want to be."""
     keyed = links(session)
     kept = suppressions.find(session, keyed, entry.address)
-    if kept is not None and kept.why in _FIRM:
+    if kept is not None and kept.why in suppressions.FIRM:
         raise Refusal(
             f"this address is not written to: {kept.why} on {kept.at:%Y-%m-%d}. If its reader asks to be back, lift "
             "that first: monitor subscribers lift. Nothing was changed."
@@ -112,7 +112,7 @@ def send_test(context: Context, row: Subscription, by: str) -> Outcome:
         if outcome.kind is OutcomeKind.SENT:
             current.broken_at, current.broken_reason = None, ""
         elif outcome.kind is OutcomeKind.PERMANENT and current.live:
-            current.broken_at, current.broken_reason = now, outcome.detail[:500]
+            unreachable.break_off(session, current, outcome.detail, now)
         _note(session, by, "tested subscriber", current, now, answer=outcome.kind.value)
     return outcome
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from monitor.interpret.sentences import plain_day
-from monitor.model.messaging import DeliveryState
 from monitor.model.tracking import Status
 from monitor.store import board, outbox
 from monitor.store.audience import Follower
@@ -89,9 +88,8 @@ def _audience(session: Session, issue: Issue, wrong: Transition, retracts: bool)
     """Who follows the issue and who was told what was wrong. Whoever has not heard it yet never will; if all is as it
     was before, there is nothing to tell them. A message that is being retried may have arrived, and so may one that a
     restored database holds."""
-    spared = outbox.pending_of(session, wrong.id)
-    unheard = {one.subscription_id for one in spared if one.attempts == 0 and one.state != DeliveryState.HELD}
-    outbox.cancel(session, [one.id for one in spared], "it was corrected before it was sent")
+    unheard = outbox.unheard(session, wrong.id)
+    outbox.cancel_of(session, wrong.id, "it was corrected before it was sent")
     quiet = unheard if retracts else set()
     known = {one.id: one for one in [*outbox.audience(session, issue), *outbox.told(session, wrong.id)]}
     return [one for number, one in known.items() if number not in quiet]

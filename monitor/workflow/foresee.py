@@ -12,7 +12,7 @@ from monitor.model.messaging import Announcement, AnnouncementKind, Cadence, Cha
 from monitor.model.tracking import Status
 from monitor.notify.render import render
 from monitor.store import board, changes, proposals
-from monitor.store.schema import ChangeRow, Issue, Notice, Proposal, Subscription, Transition
+from monitor.store.schema import ChangeRow, Issue, Notice, Subscription, Transition
 from monitor.workflow import announce, heartbeat
 from monitor.workflow.activity import heard_on
 from monitor.workflow.announce import compose, sender_of
@@ -52,16 +52,11 @@ def _status(context: Context, session: Session, issue: Issue) -> Announcement | 
     move = board.last_move(session, issue.id)
     if move is not None:
         return _composed(context, session, issue, [move], [])
-    waiting = _pending(session, issue)
+    waiting = proposals.newest_pending(session, issue.id)
     if waiting is None:
         return None
     status = Status(waiting.to_status or issue.status)
     return announce.preview(context.config, session, waiting, status, waiting.narrative, context.now())
-
-
-def _pending(session: Session, issue: Issue) -> Proposal | None:
-    waiting = (one for one in proposals.listing(session, ["pending"]) if one.issue_id == issue.id)
-    return next((one for one in waiting if one.kind in ("status", "narrative")), None)
 
 
 def _activity(context: Context, session: Session, issue: Issue) -> Announcement | None:

@@ -40,12 +40,26 @@ class Last:
     facts: tuple[Fact, ...]
 
 
-def last(context: Context) -> Last | None:
-    """The session before today's, or None while the record has nothing of it."""
-    today = context.today()
+class Foretelling:
+    """What was read of the last session, for as long as it is still true: anybody may ask, and it is much to read."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, Last | None] | None = None
+
+    def last(self, context: Context) -> Last | None:
+        """The session before today's, or None while the record has nothing of it."""
+        today = context.today()
+        with context.database.reading() as database:
+            true_of = today, record.state(database)
+            kept = self._kept  # another thread may replace it meanwhile
+            if kept is None or kept[0] != true_of:
+                kept = self._kept = true_of, _last(database, today)
+        return kept[1]
+
+
+def _last(database: Session, today: date) -> Last | None:
     session = next(one for one in map(regular_session, range(today.year, 0, -1)) if one.adjourns < today)
-    with context.database.reading() as database:
-        facts = tuple(_facts(database, session))
+    facts = tuple(_facts(database, session))
     return Last(session, facts) if any(one.interest is Interest.ACTIVITY for one in facts) else None
 
 

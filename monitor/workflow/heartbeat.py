@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,7 +20,7 @@ from monitor.model.messaging import AnnouncementKind, Interest, Item
 from monitor.model.tracking import SourceKind
 from monitor.store import audience, board, changes, outbox, readers, record, unread
 from monitor.store.audience import Follower
-from monitor.store.schema import Issue, Source
+from monitor.store.schema import Source
 from monitor.workflow import pace
 from monitor.workflow.addresses import page_url
 from monitor.workflow.context import EASTERN, Context
@@ -39,9 +40,12 @@ def heartbeat(context: Context) -> int:
     """Tell those whose week has ended and who were told nothing in it. Returns how many deliveries that are."""
     if not sessions.in_session(context.today()):
         return 0
+    now = context.now()
+    with context.database.reading() as session:  # most looks find nobody, and are in no writer's way
+        if not _Beat(context.config, session, now).is_anybody_due():
+            return 0
     with context.database.transaction() as session:
-        beat = _Beat(context.config, session, context.now())
-        told = outbox.queue(session, beat.rows(audience.wanting(session, [Interest.HEARTBEAT])))
+        told = outbox.queue(session, _Beat(context.config, session, now).rows())
         killpoint("before_heartbeat_commit")
     killpoint("after_heartbeat_commit")
     return told
@@ -56,16 +60,46 @@ class Health:
     troubled: tuple[tuple[str, datetime | None], ...]
 
 
+#: What a choice is of: issues and topics by their ids. For each such place what the week had, by how often.
+_Place = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """What was published, and how many new actions the record has: read once for all who choose differently."""
+
+    moves: Counter[frozenset[_Place]]
+    actions: Counter[frozenset[_Place]]
+
+
 class _Beat:
     def __init__(self, config: Config, session: Session, now: datetime) -> None:
         self._config, self._session, self._now = config, session, now
         self._moment = cache(lambda habit: pace.last_weekly(config, habit, now))
+        self._week = cache(self._read_week)
+        self._health = cache(lambda: health_of(session, now))
         self._notice = cache(self._add)
 
-    def rows(self, followers: Iterable[Follower]) -> Iterator[dict[str, Any]]:
-        due = (one for one in followers if self._is_due(one))
+    def is_anybody_due(self) -> bool:
+        return any(quiet for _, quiet in self._quiet())
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for moment, quiet in self._quiet():
+            for number in sorted(audience.note_heartbeat(self._session, quiet, moment, self._now)):
+                yield self._delivery(quiet[number], moment)
+
+    def _quiet(self) -> Iterator[tuple[datetime, dict[int, Follower]]]:
+        """Those who were told nothing in the week that ended at their own moment, some at a time."""
+        wanting = audience.wanting(self._session, [Interest.HEARTBEAT])
+        due = (one for one in wanting if self._is_due(one))
         while some := list(islice(due, _TOGETHER)):
-            yield from self._told(some)
+            by_moment: dict[datetime, list[Follower]] = {}
+            for one in some:
+                by_moment.setdefault(self._moment(pace.habit_of(one)), []).append(one)
+            for moment, ours in by_moment.items():
+                ids = [one.id for one in ours]
+                heard = readers.heard(self._session, ids, moment - _WEEK, AnnouncementKind.HEARTBEAT)
+                yield moment, {one.id: one for one in ours if one.id not in heard}
 
     def _is_due(self, one: Follower) -> bool:
         habit = pace.habit_of(one)
@@ -73,17 +107,6 @@ class _Beat:
         since = max(filter(None, (one.created_at, one.heartbeat_at)))
         is_fresh = since < moment and self._now - moment < _LATEST
         return is_fresh and not pace.paused(self._config, habit, self._now)
-
-    def _told(self, some: Sequence[Follower]) -> Iterator[dict[str, Any]]:
-        """Those who were told nothing in the week that ended at their own moment."""
-        by_moment: dict[datetime, list[Follower]] = {}
-        for one in some:
-            by_moment.setdefault(self._moment(pace.habit_of(one)), []).append(one)
-        for moment, ours in by_moment.items():
-            heard = readers.heard(self._session, [one.id for one in ours], moment - _WEEK, AnnouncementKind.HEARTBEAT)
-            quiet = {one.id: one for one in ours if one.id not in heard}
-            for number in sorted(audience.note_heartbeat(self._session, quiet, moment, self._now)):
-                yield self._delivery(quiet[number], moment)
 
     def _delivery(self, one: Follower, moment: datetime) -> dict[str, Any]:
         is_curious = Interest.ACTIVITY in one.interests
@@ -98,28 +121,27 @@ class _Beat:
         }
 
     def _add(self, moment: datetime, topics: tuple[str, ...], issues: tuple[str, ...], is_curious: bool) -> int:
-        actions = 0 if is_curious else self._actions(moment, topics, issues)
-        moves = self._moves(moment, topics, issues)
-        item = note(self._config, health_of(self._session, self._now), actions, moves)
+        """Who asked for moves or actions was told, and gets no note; others did not ask, or came later."""
+        week = self._week(moment)
+        actions = 0 if is_curious else _theirs(week.actions, topics, issues)
+        item = note(self._config, self._health(), actions, _theirs(week.moves, topics, issues))
         kept = {key: value for key, value in asdict(item).items() if key in ("heading", "sentence", "url")}
         return outbox.add_notice(self._session, AnnouncementKind.HEARTBEAT, [kept], [], self._now).id
 
-    def _moves(self, moment: datetime, topics: tuple[str, ...], issues: tuple[str, ...]) -> int:
-        """How many changes were published on their issues since the week began. Who asked for them was told, and gets
-        no note; others did not ask, or came later."""
-        topic_of = record.topics(self._session)
-        found = record.move_moments(self._session, moment - _WEEK, self._now)
-        return sum(not (topics or issues) or one in issues or topic_of.get(one) in topics for one, _ in found)
+    def _read_week(self, moment: datetime) -> _Week:
+        since, topic_of = moment - _WEEK, record.topics(self._session)
+        published = record.move_moments(self._session, since, self._now)
+        moves = Counter(frozenset({(one, topic_of.get(one, ""))}) for one, _ in published)
+        return _Week(moves, Counter(map(frozenset, changes.places_since(self._session, since))))
 
-    def _actions(self, moment: datetime, topics: tuple[str, ...], issues: tuple[str, ...]) -> int:
-        """How many actions the week's record has on their issues' bills."""
 
-        def is_theirs(issue: Issue) -> bool:
-            return not (topics or issues) or issue.id in issues or issue.topic_id in topics
-
-        rows = changes.since(self._session, moment - _WEEK)
-        watching = changes.issues_of_bills(self._session, {one.bill_id for one in rows if one.bill_id is not None})
-        return sum(any(map(is_theirs, watching.get(one.bill_id or 0, []))) for one in rows)
+def _theirs(counted: Counter[frozenset[_Place]], topics: Collection[str], issues: Collection[str]) -> int:
+    """How much of it is about what they follow."""
+    if not (topics or issues):
+        return counted.total()
+    return sum(
+        count for places, count in counted.items() if any(one in issues or topic in topics for one, topic in places)
+    )
 
 
 def health_of(session: Session, now: datetime) -> Health:

@@ -24,6 +24,7 @@ from monitor.workflow import audit
 from monitor.workflow.context import Context
 from monitor.workflow.csv_text import NotThis, plain, rows
 from monitor.workflow.links import links
+from monitor.workflow.pace import reschedule_all
 from monitor.workflow.subscribe import Unsuitable, Wish, choose, renew, sealed, wish
 
 COLUMNS = (
@@ -177,7 +178,10 @@ class _Taking:
             for one in entries
             if one.address not in barred
         ]
-        put = subscriptions.put(self._session, complete, self._context.now(), back=False)
+        now = self._context.now()
+        put = subscriptions.put(self._session, complete, now, back=False)
+        reschedule_all(self._session, self._context.config, put.retimed, now)
+        self._session.flush()
         self._session.expunge_all()
         self.done += len(lines)
         before = self.result

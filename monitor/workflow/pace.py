@@ -6,6 +6,7 @@ the clock skips in spring or shows twice in autumn gives one digest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -120,6 +121,14 @@ def reschedule(session: Session, config: Config, subscription: Subscription, now
         # What was tried before a pause was put off to its end, and everything newer waits behind it.
         for delivery in readers.tried_of(session, subscription.id):
             delivery.due_at = min(delivery.due_at, now)
+
+
+def reschedule_all(session: Session, config: Config, rows: Sequence[Subscription], now: datetime) -> None:
+    """The same for many, most of whom have nothing that waits."""
+    waiting = readers.with_untold(session, [row.id for row in rows])
+    for row in rows:
+        if row.id in waiting:
+            reschedule(session, config, row, now)
 
 
 def due_of(config: Config, delivery: Delivery, one: Chosen, now: datetime) -> datetime:

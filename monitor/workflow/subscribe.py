@@ -15,7 +15,7 @@ from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions
 from monitor.store.schema import Subscription
-from monitor.workflow import sealing
+from monitor.workflow import pace, sealing
 from monitor.workflow.channels import slack_allowed
 from monitor.workflow.context import Context
 
@@ -114,7 +114,9 @@ def subscribe(context: Context, wishes: Iterable[Wish], *, back: bool = True) ->
     entries = sealed(context, list(wishes))
     with context.database.transaction() as session:
         renew(context, session)
-        return subscriptions.put(session, entries, context.now(), back=back)
+        put = subscriptions.put(session, entries, context.now(), back=back)
+        pace.reschedule_all(session, context.config, put.retimed, context.now())
+        return put
 
 
 def sealed(context: Context, wishes: Sequence[Wish]) -> list[subscriptions.Entry]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from monitor.model.messaging import ChannelKind, DeliveryState
+from monitor.model.messaging import ChannelKind
 from monitor.notify.channels import mask_address
 from monitor.store import outbox, suppressions
 from monitor.store.schema import Delivery, Subscription
@@ -18,8 +18,7 @@ from monitor.workflow.links import links
 def break_off(session: Session, row: Subscription, why: str, now: datetime) -> None:
     """Cancel what still waits for it."""
     row.broken_at, row.broken_reason = now, why[:500]
-    waiting = select(Delivery.id).where(Delivery.subscription_id == row.id, Delivery.state == DeliveryState.PENDING)
-    outbox.cancel(session, list(session.scalars(waiting)), "the address refuses mail for good")
+    outbox.cancel_waiting(session, row.id, "the address refuses mail for good")
     suppress(session, row, "bounced", why, now)
 
 

@@ -44,7 +44,8 @@ def mail_login(patient: Patient) -> Iterator[Finding]:
 def channels(patient: Patient) -> Iterator[Finding]:
     """Channels at rest because sending by them failed, and subscribers no channel is set up for."""
     with patient.database.reading() as session:
-        troubled = [(kind, row) for kind, row in hosts.channels(session).items() if row.outage_since]
+        known = hosts.channels(session)
+        troubled = [(kind, known[kind]) for kind in ChannelKind if kind in known and known[kind].outage_since]
         live = select(func.count()).where(Subscription.left_at.is_(None), Subscription.broken_at.is_(None))
         by_mail = session.scalar(live.where(Subscription.channel == ChannelKind.EMAIL)) or 0
     for kind, row in troubled:
