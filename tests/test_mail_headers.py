@@ -32,7 +32,7 @@ from tests.pipeline import ORGANIZATION, World, issue
 from tests.readers import Elements
 from tests.slack_sink import SlackSink
 from tests.smtp_sink import Mail, SmtpSink
-from tests.telling import ALEX, parsed, propose, publish, told_world
+from tests.telling import ALEX, SECRET, parsed, propose, publish, told_world
 
 ANN, BOB = "ann@example.net", "bob@example.net"
 BOARD = "https://board.example.org"
@@ -481,6 +481,14 @@ def test_without_its_key_nothing_is_sent_and_everything_kept(tmp_path: Path, mai
         world.later(minutes=20)
         world.deliver()
     assert verified(mail.mails[0].data)
+
+
+def test_without_mails_key_slack_is_told_all_the_same(tmp_path: Path, mail: SmtpSink, slack: SlackSink) -> None:
+    with told_world(tmp_path, mail, slack, settings=signing(mail)) as world:
+        world.subscribe(f"{slack.base}T1/B1/announce", "slack")
+        assert told(world, mail, ANN) == []
+    assert [one.path for one in slack.posts if not one.path.endswith(SECRET)] == ["/services/T1/B1/announce"]
+    assert [one.path for one in slack.posts if one.path.endswith(SECRET)], "the operator hears that no mail leaves"
 
 
 @pytest.mark.parametrize(
