@@ -425,6 +425,37 @@ def test_digests_of_any_size_fit_and_drop_nothing_silently(count):
         assert told + (int(left[1].replace(",", "")) if left else 0) == count
 
 
+@pytest.mark.parametrize("length", [90, 400, 1_200], ids=["usual", "long", "too-long"])
+@pytest.mark.parametrize("count", [2, 9, 15, 20, 21, 60])
+def test_digests_fit_whatever_their_issues_and_pages_are_called(count, length):
+    """Each issue has a long name and a page of its own, which is named where the issue is not told."""
+    items = [
+        replace(item, issue=f"Issue {number} {'of a long name ' * 6}"[:90], url=f"{BOARD}{number}/".ljust(length, "x"))
+        for number, item in enumerate(many(count).items)
+    ]
+    what = announcement(*items, cadence=Cadence.WEEKLY)
+    html, payload, text = (message.html or message.payload or message.text for message in of_each_channel(what))
+    assert len(html.encode()) <= HTML_LIMIT
+    check_slack(payload)
+    assert len(payload) <= blocks.TOTAL_LIMIT
+    assert len(text) <= 4_000
+    for form in (html, payload, text):
+        told = sum(re.search(rf"Issue {number}\b", form) is not None for number in range(count))
+        left = re.search(r"and ([\d,]+) more", form)
+        assert told + (int(left[1].replace(",", "")) if left else 0) >= count
+
+
+def of_each_channel(what: Announcement) -> list[Message]:
+    return [rendered(what, channel) for channel in ChannelKind]
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_many_long_links_of_one_item_fit_slack(count):
+    links = tuple((f"Page {number} " + "y" * 100, f"{BOARD}{number}/".ljust(590, "x")) for number in range(count))
+    payload = rendered(announcement(replace(SIGNED, links=links)), ChannelKind.SLACK).payload
+    check_slack(payload)
+
+
 def test_the_largest_single_item_fits():
     huge = "&<>\"'" * 4_000
     quotes = tuple(Quote(huge, date(2025, 6, 1), PAGE + "&x" * 400) for _ in range(20))
