@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +20,12 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
+from monitor.cli.service import _jobs
 from monitor.demo.facts import Facts
 from monitor.model.messaging import PLACE, ChannelKind
 from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
+from monitor.schedule import Progress
 from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Source, Subscription
 from monitor.workflow import activity, managing
 from monitor.workflow.heartbeat import heartbeat
@@ -285,6 +288,30 @@ def test_a_week_without_news_is_told_once_to_who_wishes(world: World) -> None:
     world.at(MONDAY + timedelta(days=7), 7).check()
     world.at(MONDAY + timedelta(days=7), 8, 4)
     assert heartbeat(world.context) == 1, "a note of last week is no news"
+
+
+class Counting(Progress):
+    """How often a job says that it moves."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        super().__init__(threading.Event())
+
+    def touch(self) -> None:
+        self.times += 1
+
+
+@pytest.mark.parametrize(("name", "least"), [("heartbeat", 4), ("prune", 7)])
+def test_a_long_job_is_not_taken_for_a_hung_one(world: World, name: str, least: int) -> None:
+    """For each of many subscribers, and after each kind of thing that is deleted."""
+    world.at(date(2025, 3, 9))
+    for at in range(least):
+        world.subscribe(f"reader{at}@example.org", interests=["heartbeat"])
+    quiet_week(world)
+    progress = Counting()
+    (job,) = (job for job in _jobs(world.context) if job.name == name)
+    job.action(progress)
+    assert progress.times >= least
 
 
 #: Another process that says what the note came to, once it is told to begin.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -35,16 +35,26 @@ _TOGETHER = 500
 _NAMED = 3
 
 
-def heartbeat(context: Context) -> int:
-    """Tell those whose week has ended and who were told nothing in it. Returns how many deliveries that are."""
+def heartbeat(context: Context, progress: Callable[[], None] = lambda: None) -> int:
+    """Tell those whose week has ended and who were told nothing in it. Returns how many deliveries that are.
+
+    ``progress`` is called at each subscriber that is looked at.
+    """
     if not sessions.in_session(context.today()):
         return 0
     with context.database.transaction() as session:
         beat = _Beat(context.config, session, context.now())
-        told = outbox.queue(session, beat.rows(audience.wanting(session, [Interest.HEARTBEAT])))
+        wanting = _each(audience.wanting(session, [Interest.HEARTBEAT]), progress)
+        told = outbox.queue(session, beat.rows(wanting))
         killpoint("before_heartbeat_commit")
     killpoint("after_heartbeat_commit")
     return told
+
+
+def _each(followers: Iterable[Follower], progress: Callable[[], None]) -> Iterator[Follower]:
+    for one in followers:
+        progress()
+        yield one
 
 
 @dataclass(frozen=True, slots=True)
