@@ -224,7 +224,8 @@ SAMPLES = {
 
 
 def rendered(what: Announcement, channel: ChannelKind = ChannelKind.EMAIL, sender: Sender = SENDER) -> Message:
-    return render(what, channel=channel, address="lee@example.org", message_id="7@example.org", sender=sender)
+    message = render(what, channel=channel, sender=sender)
+    return replace(message, address="lee@example.org", message_id="7@example.org")
 
 
 # ------------------------------------------------------------------ expected outputs
@@ -311,11 +312,11 @@ def test_a_correction_in_a_digest_is_told_apart_from_a_change():
 
 def test_a_correction_answers_the_message_it_corrects():
     message = rendered(SAMPLES["correction"])
-    parsed = message_from_bytes(mime.wire(replace(message, in_reply_to="6@example.org")), policy=default)
+    parsed = message_from_bytes(mime.wire(replace(message, references=("6@example.org",))), policy=default)
     assert (parsed["In-Reply-To"], parsed["References"]) == ("<6@example.org>", "<6@example.org>")
     assert "In-Reply-To" not in message_from_bytes(mime.wire(message), policy=default)
     with pytest.raises(ValueError, match="message id"):
-        mime.wire(replace(message, in_reply_to="6\r\nBcc: eve@example.org"))
+        mime.wire(replace(message, references=("6\r\nBcc: eve@example.org",)))
 
 
 def test_dates_are_eastern():
