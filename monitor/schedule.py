@@ -58,10 +58,6 @@ class Progress:
         """One unit of work is done. Call it between units: a job that does not is taken for hung."""
         self._moved_at = self._clock()
 
-    def stopping(self) -> bool:
-        """Finish the unit at hand and return."""
-        return self._stop.is_set()
-
     def wait(self, seconds: float) -> bool:
         """Pause, and return early with True when asked to stop."""
         return self._stop.wait(seconds)

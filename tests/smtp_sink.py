@@ -29,6 +29,8 @@ DROP_TAKEN = "drop, taken"
 #: Never answer.
 HANG = "hang"
 
+PHASES = ("EHLO", "MAIL", "RCPT", "DATA")
+
 
 @dataclass(frozen=True)
 class Mail:
@@ -63,6 +65,9 @@ class SmtpSink:
     ) -> None:
         self._pipelining = pipelining
         self.mails: list[Mail] = []
+        #: What came and is never answered, because DATA hangs.
+        self.unanswered: list[Mail] = []
+        self._hanging: list[Any] = []
         self._lines: list[_Line] = []
         self._numbers: dict[Any, int] = {}
         if login is not None:
@@ -92,12 +97,19 @@ class SmtpSink:
         return len(self._numbers)
 
     def script(self, phase: str, reply: str, *, recipient: str | None = None, times: int | None = None) -> None:
-        """Answer ``reply`` in ``phase`` (EHLO, MAIL, RCPT, DATA), for one recipient or all, so many times or always."""
+        """Answer ``reply`` in ``phase`` (of ``PHASES``), for one recipient or all, so many times or always."""
+        if phase not in PHASES:
+            raise ValueError(f"there is no phase {phase!r}: {', '.join(PHASES)}")
         self._lines.append(_Line(phase, reply, recipient, times))
 
     def clear(self) -> None:
         """Forget the script: take everything from here on."""
         self._lines.clear()
+
+    def hang_up(self) -> None:
+        """End what hangs."""
+        for transport in self._hanging:
+            self._controller.loop.call_soon_threadsafe(transport.abort)
 
     def _scripted(self, phase: str, recipient: str | None = None) -> str | None:
         for line in self._lines:
@@ -109,6 +121,7 @@ class SmtpSink:
     async def _act(self, server: Any, phase: str, recipient: str | None, usual: str) -> str:
         reply = self._scripted(phase, recipient) or usual
         if reply == HANG:
+            self._hanging.append(server.transport)
             await asyncio.Event().wait()
         if reply in (DROP, DROP_TAKEN):
             server.transport.abort()
@@ -138,11 +151,13 @@ class SmtpSink:
         return reply
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        recipient = envelope.rcpt_tos[0]
+        recipient, connection = envelope.rcpt_tos[0], self._numbers.get(session.peer, 0)
+        mail = Mail(envelope.mail_from, recipient, envelope.original_content, connection)
+        self.unanswered.append(mail)
         reply = await self._act(server, "DATA", recipient, "250 2.0.0 taken")
+        self.unanswered.remove(mail)
         if reply.startswith("2") or reply == DROP_TAKEN:
-            data = envelope.original_content
-            self.mails.append(Mail(envelope.mail_from, recipient, data, self._numbers.get(session.peer, 0)))
+            self.mails.append(mail)
         return reply
 
 

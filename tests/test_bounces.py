@@ -424,6 +424,51 @@ def test_an_odd_mail_in_an_mbox_keeps_no_other_from_being_marked(tmp_path: Path,
     assert file.read_bytes().replace(b"Status: RO\n", b"") == plain + odd + plain, "and nothing else in it changes"
 
 
+def test_what_is_no_mail_in_a_maildir_keeps_none_waiting(sent: Sent) -> None:
+    folder = sent.world.folder / "inbox"
+    Folder(folder)
+    (folder / "new" / "0-a-folder").mkdir()
+    (folder / "new" / "0-gone").symlink_to(folder / "nothing")
+    assert (sent.read(sent.report("auto-reply")).read, sent.read().problems) == (1, [])
+    unreadable = folder / "new" / "0-unreadable"
+    unreadable.symlink_to("/proc/self/mem")  # whose first page nobody can read, root neither
+    report = sent.read(sent.report("leave"))
+    assert (report.read, report.left) == (1, 1)
+    assert report.problems == [f"{unreadable} cannot be read: Input/output error"]
+
+
+def test_a_maildir_that_cannot_be_marked_is_told_in_words(sent: Sent) -> None:
+    box = Folder(sent.world.folder / "inbox", sent.report("leave"))
+    (sent.world.folder / "inbox" / "cur").rmdir()
+    (sent.world.folder / "inbox" / "cur").write_text("not a folder")
+    report = read_bounces(sent.world.context, box)
+    assert report.left == 1
+    assert ["cannot be marked as seen" in one for one in report.problems] == [True]
+
+
+def test_an_mbox_that_another_program_changed_is_told_in_words_and_read_again(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = sent.world.folder / "mbox"
+    mail = b"From a@example.org Sat Nov 22 06:00:00 2025\n" + sent.report("leave")
+    file.write_bytes(mail)
+
+    def appended(self: Mbox, mark: str) -> None:
+        done(self, mark)
+        with file.open("ab") as other:  # without asking for the lock
+            other.write(b"\n" + mail)
+
+    done = Mbox.done
+    with monkeypatch.context() as patched:
+        patched.setattr(Mbox, "done", appended)
+        report = read_bounces(sent.world.context, Mbox(file))
+    assert report.left == 1
+    assert ["cannot be marked as read, so it is read again" in one for one in report.problems] == [True]
+    again = read_bounces(sent.world.context, Mbox(file))
+    assert (again.known, again.problems) == (2, [])
+    assert read_bounces(sent.world.context, Mbox(file)).read == 0
+
+
 def test_a_mailbox_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(MailboxError, match="no folder `new`"):
         Maildir(tmp_path)

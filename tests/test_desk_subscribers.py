@@ -86,6 +86,16 @@ def test_a_webhook_is_saved_once_its_service_took_a_test_message(world: World, s
     assert "s3cr3t" not in page + client.get("/desk/subscribers").text + client.get("/desk/audit").text
 
 
+def test_a_webhook_needs_no_key_of_mails(tmp_path: Path, slack: SlackSink) -> None:
+    """The unit of the pages has only the key to webhooks."""
+    signed = {**MAIL, "dkim": {"selector": "m1"}}
+    with told_world(tmp_path, None, slack, settings={"mail": signed}) as world:
+        client = desk(world)
+        assert added(client, hook(slack)).status_code == 303
+        assert post(client, f"/desk/subscribers/{the_row(world).id}/test").status_code == 303
+    assert len(slack.posts) == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,12 @@ import pytest
 from icalendar import Calendar
 from sqlalchemy import event
 
+from monitor.cli.service import _jobs
 from monitor.demo.facts import Facts
 from monitor.model.messaging import PLACE, ChannelKind
 from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
+from monitor.schedule import Progress
 from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Notice, Proposal, Source, Subscription
 from monitor.workflow import activity, managing
 from monitor.workflow.announce_facts import facts_of
@@ -68,6 +71,24 @@ def text(mail: EmailMessage) -> str:
 def parcels(world: World) -> dict[str, Any]:
     """What is due, as it would be told, by reader."""
     return {one.address.partition("@")[0]: one.announcement for one in Packer(world.context).claim(ChannelKind.EMAIL)}
+
+
+class Emptied(dict[Any, Any]):
+    """As if another lane emptied it between any two steps."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.clear()
+
+
+def test_a_lane_gets_its_message_though_another_makes_room_meanwhile(world: World) -> None:
+    world.subscribe("ann@example.org")
+    publish(world)
+    world.later(minutes=5)
+    packer = Packer(world.context)
+    packer._rendered = Emptied()
+    (parcel,) = packer.claim(ChannelKind.EMAIL)
+    assert packer.message(parcel).address == "ann@example.org"
 
 
 def test_each_reader_is_told_what_they_wanted_of_a_new_action(world: World) -> None:
@@ -309,6 +330,30 @@ def test_a_week_without_news_is_told_once_to_who_wishes(world: World) -> None:
     world.at(MONDAY + timedelta(days=7), 7).check()
     world.at(MONDAY + timedelta(days=7), 8, 4)
     assert heartbeat(world.context) == 1, "a note of last week is no news"
+
+
+class Counting(Progress):
+    """How often a job says that it moves."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        super().__init__(threading.Event())
+
+    def touch(self) -> None:
+        self.times += 1
+
+
+@pytest.mark.parametrize(("name", "least"), [("heartbeat", 4), ("prune", 7)])
+def test_a_long_job_is_not_taken_for_a_hung_one(world: World, name: str, least: int) -> None:
+    """For each of many subscribers, and after each kind of thing that is deleted."""
+    world.at(date(2025, 3, 9))
+    for at in range(least):
+        world.subscribe(f"reader{at}@example.org", interests=["heartbeat"])
+    quiet_week(world)
+    progress = Counting()
+    (job,) = (job for job in _jobs(world.context) if job.name == name)
+    job.action(progress)
+    assert progress.times >= least
 
 
 #: Another process that says what the note came to, once it is told to begin.

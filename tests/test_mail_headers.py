@@ -15,6 +15,7 @@ from typing import Any
 
 import dkim
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from hypothesis import given, settings
@@ -32,7 +33,7 @@ from tests.pipeline import ORGANIZATION, World, issue
 from tests.readers import Elements
 from tests.slack_sink import SlackSink
 from tests.smtp_sink import Mail, SmtpSink
-from tests.telling import ALEX, parsed, propose, publish, told_world
+from tests.telling import ALEX, SECRET, parsed, propose, publish, told_world
 
 ANN, BOB = "ann@example.net", "bob@example.net"
 BOARD = "https://board.example.org"
@@ -473,6 +474,32 @@ def test_a_mail_is_signed_with_everything_a_reader_goes_by(tmp_path: Path, mail:
     assert not verified(one.data[:-4] + b"x\r\n")
 
 
+#: What is in a mail by the time it is signed: any header folded in any way, any body that has CRLF line ends.
+BLANKS = st.sampled_from(["", " ", "\t", "  ", " \t ", "\r\n ", "\r\n\t", " \r\n  "])
+WORDS = st.lists(st.tuples(BLANKS, st.text("aB:;=,<>@.-_", min_size=1, max_size=30)), max_size=6)
+VALUES = st.tuples(WORDS, BLANKS.filter(lambda blank: "\n" not in blank)).map(
+    lambda made: "".join(blank + word for blank, word in made[0]) + made[1]
+)
+NAMES = st.sampled_from(["To", "Subject", "DATE", "message-id", "Reply-To", "List-Unsubscribe", "X-Odd", "References"])
+HEADS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
+BODIES = st.lists(st.text("ab .=\t-", max_size=20), max_size=6).map("\r\n".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(HEADS, st.one_of(BODIES, BODIES.map(lambda body: f"{body}\r\n\r\n\r\n")))
+def test_whatever_a_mail_looks_like_its_signature_is_the_librarys_own_and_good(head: Any, body: str) -> None:
+    lines = [f"{name}:{value}" for name, value in [("From", " board@example.org"), *head]]
+    data = ("\r\n".join([*lines, "", body])).encode()
+    with time_machine.travel(0, tick=False):
+        signed = Signature("m1", "example.org", KEY).on(data)
+        names = re.sub(rb"\s", b"", signed).partition(b";h=")[2].partition(b";")[0].split(b":")
+        private = pem(form=PrivateFormat.TraditionalOpenSSL).encode()
+        usual = {"canonicalize": (b"relaxed", b"simple"), "include_headers": names, "linesep": b"\r\n"}
+        line = dkim.sign(data, b"m1", b"example.org", private, **usual)
+    assert signed == line + data
+    assert verified(signed)
+
+
 def test_without_its_key_nothing_is_sent_and_everything_kept(tmp_path: Path, mail: SmtpSink) -> None:
     with told_world(tmp_path, mail, settings=signing(mail)) as world:
         assert told(world, mail, ANN) == []
@@ -481,6 +508,14 @@ def test_without_its_key_nothing_is_sent_and_everything_kept(tmp_path: Path, mai
         world.later(minutes=20)
         world.deliver()
     assert verified(mail.mails[0].data)
+
+
+def test_without_mails_key_slack_is_told_all_the_same(tmp_path: Path, mail: SmtpSink, slack: SlackSink) -> None:
+    with told_world(tmp_path, mail, slack, settings=signing(mail)) as world:
+        world.subscribe(f"{slack.base}T1/B1/announce", "slack")
+        assert told(world, mail, ANN) == []
+    assert [one.path for one in slack.posts if not one.path.endswith(SECRET)] == ["/services/T1/B1/announce"]
+    assert [one.path for one in slack.posts if one.path.endswith(SECRET)], "the operator hears that no mail leaves"
 
 
 @pytest.mark.parametrize(

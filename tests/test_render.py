@@ -224,7 +224,8 @@ SAMPLES = {
 
 
 def rendered(what: Announcement, channel: ChannelKind = ChannelKind.EMAIL, sender: Sender = SENDER) -> Message:
-    return render(what, channel=channel, address="lee@example.org", message_id="7@example.org", sender=sender)
+    message = render(what, channel=channel, sender=sender)
+    return replace(message, address="lee@example.org", message_id="7@example.org")
 
 
 # ------------------------------------------------------------------ expected outputs
@@ -311,11 +312,11 @@ def test_a_correction_in_a_digest_is_told_apart_from_a_change():
 
 def test_a_correction_answers_the_message_it_corrects():
     message = rendered(SAMPLES["correction"])
-    parsed = message_from_bytes(mime.wire(replace(message, in_reply_to="6@example.org")), policy=default)
+    parsed = message_from_bytes(mime.wire(replace(message, references=("6@example.org",))), policy=default)
     assert (parsed["In-Reply-To"], parsed["References"]) == ("<6@example.org>", "<6@example.org>")
     assert "In-Reply-To" not in message_from_bytes(mime.wire(message), policy=default)
     with pytest.raises(ValueError, match="message id"):
-        mime.wire(replace(message, in_reply_to="6\r\nBcc: eve@example.org"))
+        mime.wire(replace(message, references=("6\r\nBcc: eve@example.org",)))
 
 
 def test_dates_are_eastern():
@@ -423,6 +424,37 @@ def test_digests_of_any_size_fit_and_drop_nothing_silently(count):
         told = sum(re.search(rf"Issue {number}\b", form) is not None for number in range(count))
         left = re.search(r"and ([\d,]+) more", form)
         assert told + (int(left[1].replace(",", "")) if left else 0) == count
+
+
+@pytest.mark.parametrize("length", [90, 400, 1_200], ids=["usual", "long", "too-long"])
+@pytest.mark.parametrize("count", [2, 9, 15, 20, 21, 60])
+def test_digests_fit_whatever_their_issues_and_pages_are_called(count, length):
+    """Each issue has a long name and a page of its own, which is named where the issue is not told."""
+    items = [
+        replace(item, issue=f"Issue {number} {'of a long name ' * 6}"[:90], url=f"{BOARD}{number}/".ljust(length, "x"))
+        for number, item in enumerate(many(count).items)
+    ]
+    what = announcement(*items, cadence=Cadence.WEEKLY)
+    html, payload, text = (message.html or message.payload or message.text for message in of_each_channel(what))
+    assert len(html.encode()) <= HTML_LIMIT
+    check_slack(payload)
+    assert len(payload) <= blocks.TOTAL_LIMIT
+    assert len(text) <= 4_000
+    for form in (html, payload, text):
+        told = sum(re.search(rf"Issue {number}\b", form) is not None for number in range(count))
+        left = re.search(r"and ([\d,]+) more", form)
+        assert told + (int(left[1].replace(",", "")) if left else 0) >= count
+
+
+def of_each_channel(what: Announcement) -> list[Message]:
+    return [rendered(what, channel) for channel in ChannelKind]
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_many_long_links_of_one_item_fit_slack(count):
+    links = tuple((f"Page {number} " + "y" * 100, f"{BOARD}{number}/".ljust(590, "x")) for number in range(count))
+    payload = rendered(announcement(replace(SIGNED, links=links)), ChannelKind.SLACK).payload
+    check_slack(payload)
 
 
 def test_the_largest_single_item_fits():

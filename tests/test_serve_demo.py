@@ -145,6 +145,20 @@ def test_from_nothing_to_a_signed_in_maintainer(folder: Path) -> None:
     assert not [path for path in kept if secret in path.read_bytes()]
 
 
+def test_a_replay_that_broke_off_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr("monitor.demo.run.check", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(tmp_path)
+    begun: list[Path] = []
+    monkeypatch.setattr("monitor.demo.serving.run", begun.append)
+    assert prepare(tmp_path) == tmp_path / board.NAME
+    assert begun == [tmp_path]
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(SystemExit, match="holds something else"):

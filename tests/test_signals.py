@@ -155,7 +155,7 @@ def test_a_second_sigterm_does_not_hurt(world, service):
 def test_sigterm_in_the_middle_of_a_message(tmp_path, service, world):
     """A server that takes the message and never answers: the message is sent again, with the same Message-ID."""
     with SmtpSink() as sink:
-        sink.script("data", HANG, times=1)
+        sink.script("DATA", HANG, times=1)
         mail = {"host": "127.0.0.1", "port": sink.port, "security": "none", "from": "monitor@example.org"}
         world._settings.pop("outbox", None)
         world.configure([issue("stops", watch("2025 HB 7132", effect="achieved"))], mail=mail)
@@ -166,14 +166,20 @@ def test_sigterm_in_the_middle_of_a_message(tmp_path, service, world):
         world.approve(world.proposals(kind="status")[0].id)
         running = service()
         running.hear("READY=1")
-        until(lambda: any(one.state == "sending" for one in world.deliveries()))
-        time.sleep(0.5)
-        assert running.stop() == 0
+        until(lambda: bool(sink.unanswered))
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert running.process.poll() is None, "what the server may have taken is waited for"
+        assert [one.state for one in world.deliveries()] == ["sending"]
+        sink.hang_up()
+        assert running.process.wait(timeout=PATIENCE) == 0
+        assert [one.state for one in world.deliveries()] == ["pending"]
         world.now = datetime.now(UTC)
         world.later(hours=3)
         world.deliver()
         assert [one.state for one in world.deliveries()] == ["sent"]
-        assert len(sink.mails) == 1
+        (again,) = sink.mails
+        assert again.data == sink.unanswered[0].data
 
 
 def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_otherwise(world, service):

@@ -20,6 +20,7 @@ from monitor.store.schema import Subscription
 from monitor.store.schema_desk import Deed
 from monitor.workflow.links import Purpose, links
 from monitor.workflow.subscribe import Unsuitable, choose, unsubscribe, wish
+from monitor.workflow.trial import _refuse_private
 from tests.pipeline import ORGANIZATION, World, issue
 from tests.slack_sink import SlackSink
 from tests.telling import of, publish, told_world
@@ -235,6 +236,15 @@ def test_an_address_of_our_own_network_is_not_asked(sending: World, slack: Slack
     sending.configure([issue("stops"), issue("quotas")], apprise_hosts=["127.0.0.1"])
     assert monitor(sending, "add", "--channel", "apprise", address)[0] == 0
     assert slack.posts[0].json["title"].startswith("Test message from")
+
+
+def test_a_host_of_our_own_network_is_named_in_any_case(sending: World) -> None:
+    given = ["LocalHost", "my-server", "ntfy_1.Example.LAN", "[FD00::1]", "10.0.0.5"]
+    sending.configure([issue("stops"), issue("quotas")], apprise_hosts=given)
+    assert sending.config.apprise_hosts == ("localhost", "my-server", "ntfy_1.example.lan", "fd00::1", "10.0.0.5")
+    context = sending.context
+    _refuse_private(context.config, "json://LOCALHOST:9/x")
+    _refuse_private(context.config, "json://[fd00::1]:9/x")
 
 
 # --- looking and changing ---------------------------------------------------------------------------------------------

@@ -32,12 +32,15 @@ def _database(context: typer.Context, config: Path | None) -> Database:
 @app.command(epilog="Example: monitor db upgrade")
 def upgrade(context: typer.Context, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Bring the database to this program's version, all or nothing."""
+    from contextlib import closing
+
     from sqlalchemy.exc import DBAPIError
 
     from monitor.store import migrations
 
     try:
-        before, after = migrations.upgrade(_database(context, config))
+        with closing(_database(context, config)) as database:
+            before, after = migrations.upgrade(database)
     except migrations.SchemaMismatch as error:
         fail(str(error), DATABASE)
     except DBAPIError as error:

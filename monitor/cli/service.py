@@ -101,12 +101,10 @@ def _jobs(opening: Context) -> Sequence[Job]:
         send(opening, progress=lambda done: progress.touch())
 
     def reassure(progress: Progress) -> None:
-        heartbeat(opening)
-        progress.touch()
+        heartbeat(opening, progress.touch)
 
     def forget(progress: Progress) -> None:
-        prune(opening)
-        progress.touch()
+        prune(opening, progress.touch)
 
     def come_back(progress: Progress) -> None:
         mailbox = open_inbox(opening)

@@ -14,7 +14,7 @@ from monitor.config.board import Issue, Strict, Topic, Watch, watches_of
 from monitor.config.people import Contact, Mail, Maintainer, Organization, Outbox
 from monitor.config.reading import Cadence, Manners, Milestones, Notices, Retention, Schedule, Sources, channel_prefixes
 from monitor.config.secrets import Secret
-from monitor.config.values import FolderUrl, host_key, is_private_host
+from monitor.config.values import FolderUrl, OwnHost, host_key, is_private_host
 from monitor.config.web import Web
 
 
@@ -40,7 +40,7 @@ class Config(Strict):
         description="Further addresses under which webhooks may be posted to, beside Slack's own: "
         "`https://chat.example.org/hooks/`.",
     )
-    apprise_hosts: tuple[str, ...] = Field(
+    apprise_hosts: tuple[OwnHost, ...] = Field(
         default=(),
         description="Hosts of your own network that an Apprise address of a subscriber may lead to, such as "
         "`ntfy.example.lan`; without them only public hosts.",

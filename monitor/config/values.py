@@ -29,6 +29,7 @@ _BILL = re.compile(r"(\d{4})\s+([HS][BJR])[\s-]*0*([1-9]\d{0,4})", re.IGNORECASE
 _BILL_PIECES = re.compile(r"(?P<letters>[HS]\.?[BJR])\D{0,8}?0*(?P<number>[1-9]\d{0,4})\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
 _PORTS = {"https": 443, "http": 80, "ftp": 21}
+_OWN_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -191,11 +192,27 @@ def host_key(url: str) -> str:
 def _host(value: object) -> str:
     text = _text(value).lower()
     if not is_host(text):
-        name = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-        raise wrong(f"{text[:80]!r} is not a host name", f"did you mean {name}?" if name and is_host(name) else "")
+        raise wrong(f"{text[:80]!r} is not a host name", _host_hint(text))
     if is_private_host(text):
         raise wrong("a private address cannot be allowed here", "only sources.cga.base_url and ftp_url may be private")
     return text
+
+
+def _own_host(value: object) -> str:
+    """A machine of one's own network, as the addresses of messages are read; its name may be any that DNS takes."""
+    text = _text(value).lower()
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not is_host(host) and not _OWN_HOST.fullmatch(host):
+        raise wrong(f"{text[:80]!r} is not a host name", _host_hint(text))
+    return host
+
+
+def _host_hint(text: str) -> str:
+    try:
+        name = urlsplit(text if "//" in text else f"//{text}").hostname or ""
+    except ValueError:
+        return ""
+    return f"did you mean {name}?" if is_host(name) else "write it without scheme, port and path: ntfy.example.lan"
 
 
 def _split(text: str) -> SplitResult:
@@ -282,6 +299,7 @@ BillNumber = Annotated[BillKey, _before(_bill)]
 TimeZone = Annotated[str, _before(_zone)]
 CronLine = Annotated[Cron, _before(_cron)]
 Host = Annotated[str, _before(_host)]
+OwnHost = Annotated[str, _before(_own_host)]
 Url = Annotated[str, _before(_url)]
 BaseUrl = Annotated[str, _before(_base)]
 FolderUrl = Annotated[str, _before(_folder)]

@@ -15,7 +15,8 @@ from monitor.demo.facts import BillFacts, Facts
 #: Where `monitor serve --demo` answers, unless told otherwise: links in messages lead there.
 SERVED_AT = "http://127.0.0.1:8080/"
 
-NAME, OUTBOX, MARK = "config.yaml", "outbox", ".legislative-monitor-demo"
+#: ``MARK`` says that the folder is ours, and ``MADE`` that the replay in it came to its end.
+NAME, OUTBOX, MARK, MADE = "config.yaml", "outbox", ".legislative-monitor-demo", ".legislative-monitor-demo-made"
 
 #: Words in a bill's subjects or title, and the issue of the board it is watched for in the demonstration.
 #: Bills of the bundle that fit nowhere get an issue of their own; none of these has an effect on a status.
@@ -61,8 +62,8 @@ def write(folder: Path, facts: Facts, base_url: str) -> Path:
     text = StringIO()
     yaml.dump(data, text)
     path = folder / NAME
-    path.write_text(text.getvalue(), encoding="utf-8")
     (folder / MARK).touch()
+    path.write_text(text.getvalue(), encoding="utf-8")
     return path
 
 

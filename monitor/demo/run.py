@@ -94,6 +94,7 @@ def run(folder: Path) -> None:
         tally.messages += deliver(context).sent
     _tell(console, context, tally, decided, folder)
     database.close()
+    (folder / board.MADE).touch()
 
 
 def _clear(folder: Path) -> None:

@@ -26,12 +26,12 @@ _PAUSE = 1.0
 
 
 def prepare(folder: Path) -> Path:
-    """The demonstration's config.yaml in ``folder``, replayed first when there is none yet.
+    """The demonstration's config.yaml in ``folder``, replayed first when there is none yet, or one that broke off.
 
     Ends the program when the folder holds something else.
     """
     path = folder / board.NAME
-    if not (folder / board.MARK).exists() or not path.is_file():
+    if not (folder / board.MADE).exists() or not path.is_file():
         run(folder)
     database = Database(load(path, {}).database_url)
     migrations.upgrade(database)

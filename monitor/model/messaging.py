@@ -167,8 +167,8 @@ class Reader:
 class Message:
     """One message for one address, ready for its channel.
 
-    ``message_id`` comes from the delivery's id, so that a repeat can be recognised. ``in_reply_to`` is the id of the
-    message that this one corrects, or else of its issue's thread, which no message has; ``references`` are both.
+    ``message_id`` comes from the delivery's id, so that a repeat can be recognised. ``references`` are the ids of its
+    issue's thread, which no message has, and of the message that it corrects; it answers the last of them.
     For Slack ``payload`` is the JSON text to post; for other channels it is empty.
     For email ``headers`` are those beside To, Subject and Message-ID, in order. The address
     may be a secret (a webhook), so it is not shown in a ``repr``. Where ``text`` and ``html`` hold PLACE the
@@ -183,7 +183,6 @@ class Message:
     html: str = ""
     payload: str = ""
     headers: tuple[tuple[str, str], ...] = ()
-    in_reply_to: str = ""
     references: tuple[str, ...] = ()
     reader: Reader | None = None
     attachments: tuple[Attachment, ...] = ()

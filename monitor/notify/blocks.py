@@ -23,6 +23,7 @@ _LINK_LIMIT = 600
 _ROW_LIMIT = 300
 _ROW_LINK_LIMIT = 250
 
+_DOT = " · "
 _LOOKALIKES = str.maketrans("<>", "‹›")
 
 Block = dict[str, object]
@@ -54,8 +55,8 @@ def _blocks(view: View) -> Iterator[Block]:
         yield from _sections(_parts(card, view.link_label), gap="\n\n")
     told = [f"• {mrkdwn(card.brief, 400)}" for card in view.briefs]
     if told or view.left_out:
-        more = " · ".join(_link(url, mrkdwn(name, 120)) for name, url in view.more)
-        yield from _sections([*told, wording.left_out(view.left_out), more])
+        more = _packed((_link(url, mrkdwn(name, 120)) for name, url in view.more), _DOT)
+        yield from _sections([*told, wording.left_out(view.left_out), *more])
     yield _context(view)
 
 
@@ -69,8 +70,7 @@ def _parts(card: Card, link_label: str) -> Iterator[str]:
     if card.command:
         yield f"To decide: `{mrkdwn(card.command, 300)}`"
     named = [(card.action_url, "Email your lawmaker"), *((url, mrkdwn(label, 120)) for label, url in card.links)]
-    links = [_link(url, label) for url, label in [*named, (card.url, link_label)]]
-    yield " · ".join(link for link in links if link)
+    yield from _packed((_link(url, label) for url, label in [*named, (card.url, link_label)]), _DOT)
     yield f"_{mrkdwn(card.because, 500)}_" if card.because else ""
 
 
@@ -89,7 +89,7 @@ def _quoted(card: Card) -> Iterator[str]:
 def _context(view: View) -> Block:
     board = _link(view.board_url, "See the whole board")
     words = [mrkdwn(part, 600) for part in (view.kind, view.approved, view.why) if part]
-    return {"type": "context", "elements": [_text(" · ".join([*words, board] if board else words))]}
+    return {"type": "context", "elements": [_text(_DOT.join([*words, board] if board else words))]}
 
 
 def _link(url: str, label: str, limit: int = _LINK_LIMIT) -> str:
@@ -99,16 +99,20 @@ def _link(url: str, label: str, limit: int = _LINK_LIMIT) -> str:
 
 
 def _sections(parts: Iterable[str], gap: str = "\n") -> Iterator[Block]:
-    """Parts packed into as few sections as Slack's limit allows; a part is never cut in two."""
+    return map(_section, _packed(parts, gap))
+
+
+def _packed(parts: Iterable[str], gap: str) -> Iterator[str]:
+    """Parts put together as far as a section has room; a part is never cut in two."""
     packed = ""
     for part in filter(None, parts):
         joined = f"{packed}{gap}{part}" if packed else part
         if len(joined) > SECTION_LIMIT:
-            yield _section(packed)
+            yield packed
             joined = part
         packed = joined
     if packed:
-        yield _section(packed)
+        yield packed
 
 
 def _section(text: str) -> Block:

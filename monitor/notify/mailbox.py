@@ -10,7 +10,7 @@ import mailbox
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,10 +47,27 @@ class Maildir:
             raise MailboxError(f"{folder} is no Maildir: there is no folder `new` in it")
 
     def unread(self) -> Iterator[tuple[str, bytes]]:
-        for path in sorted((*(self._folder / "new").iterdir(), *self._seen_by_nobody())):
-            # A mail program may move it meanwhile.
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                yield str(path), file.read(LARGEST)
+        """What cannot be read is told once all the others were given: it must not keep them waiting for good."""
+        trouble = None
+        for path in self._files():
+            try:
+                with path.open("rb") as file:
+                    data = file.read(LARGEST)
+            except FileNotFoundError:
+                continue  # a mail program moved it meanwhile
+            except OSError as error:
+                trouble = trouble or MailboxError(f"{path} cannot be read: {error.strerror}")
+                continue
+            yield str(path), data
+        if trouble is not None:
+            raise trouble
+
+    def _files(self) -> list[Path]:
+        try:
+            there = (*(self._folder / "new").iterdir(), *self._seen_by_nobody())
+            return sorted(path for path in there if path.is_file())
+        except OSError as error:
+            raise MailboxError(f"{self._folder} cannot be read: {error.strerror}") from error
 
     def _seen_by_nobody(self) -> Iterator[Path]:
         cur = self._folder / "cur"
@@ -61,9 +78,12 @@ class Maildir:
         path = Path(mark)
         name, _, flags = path.name.partition(":2,")
         cur = self._folder / "cur"
-        cur.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.rename(cur / f"{name}:2,{''.join(sorted({*flags, 'S'}))}")
+        try:
+            cur.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):
+                path.rename(cur / f"{name}:2,{''.join(sorted({*flags, 'S'}))}")
+        except OSError as error:
+            raise MailboxError(f"{path} cannot be marked as seen: {error.strerror}") from error
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -75,6 +95,7 @@ class Mbox:
     def __init__(self, file: Path) -> None:
         if not file.is_file():
             raise MailboxError(f"there is no mailbox file {file}")
+        self._file = file
         # Its keys are numbers, which its published types do not know.
         self._box: Any = mailbox.mbox(file, create=False)
         try:
@@ -82,27 +103,38 @@ class Mbox:
         except (mailbox.ExternalClashError, OSError) as error:
             raise MailboxError(f"{file} is in use by another program, or cannot be locked; try again later") from error
         self._done: list[str] = []
+        self._size = file.stat().st_size
 
     def unread(self) -> Iterator[tuple[str, bytes]]:
-        for key in self._box.keys():  # noqa: SIM118  # a mailbox, of which a loop gives the mails
-            with self._box.get_file(key) as file:
-                data = file.read(LARGEST)
-            if not _READ.search(data.partition(b"\n\n")[0]):
-                yield str(key), data
+        try:
+            for key in self._box.keys():  # noqa: SIM118  # a mailbox, of which a loop gives the mails
+                with self._box.get_file(key) as file:
+                    data = file.read(LARGEST)
+                if not _READ.search(data.partition(b"\n\n")[0]):
+                    yield str(key), data
+        except (OSError, mailbox.Error) as error:
+            raise MailboxError(f"{self._file} cannot be read to its end: {error}") from error
 
     def done(self, mark: str) -> None:
         self._done.append(mark)
 
     def close(self) -> None:
+        """Raises MailboxError when what was read cannot be marked: it is read again, and does nothing new."""
         try:
-            for mark in self._done:
-                # As bytes: of what strangers write there are mails that Python can read and not write again.
-                envelope, _, mail = self._box.get_bytes(int(mark), from_=True).partition(b"\n")
-                self._box[int(mark)] = envelope + b"\nStatus: RO\n" + mail
-            self._box.flush()
-        finally:
-            self._box.unlock()
-            self._box.close()
+            with closing(self._box):
+                self._mark()
+        except (OSError, mailbox.Error) as error:
+            raise MailboxError(f"{self._file} cannot be marked as read, so it is read again: {error}") from error
+
+    def _mark(self) -> None:
+        if self._done and self._file.stat().st_size != self._size:
+            # Python itself would not notice, and write the file without what was added.
+            raise mailbox.ExternalClashError("another program changed it without asking for the lock")
+        for mark in self._done:
+            # As bytes: of what strangers write there are mails that Python can read and not write again.
+            envelope, _, mail = self._box.get_bytes(int(mark), from_=True).partition(b"\n")
+            self._box[int(mark)] = envelope + b"\nStatus: RO\n" + mail
+        self._box.flush()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,9 @@ def wire(message: Message) -> bytes:
     if not ADDRESS.fullmatch(message.address) or "=?" in message.address:
         raise AddressError("not an email address that a mail can be sent to")
     head = f"To: {message.address}\r\nMessage-ID: <{_identity(message.message_id)}>\r\n"
-    if message.in_reply_to:
-        thread = " ".join(f"<{_identity(one)}>" for one in message.references or (message.in_reply_to,))
-        head += f"In-Reply-To: <{_identity(message.in_reply_to)}>\r\nReferences: {thread}\r\n"
+    if message.references:
+        thread = [f"<{_identity(one)}>" for one in message.references]
+        head += f"In-Reply-To: {thread[-1]}\r\nReferences: {' '.join(thread)}\r\n"
     rest = _rest(message.subject, message.text, message.html, message.headers, message.attachments)
     if message.reader is not None:
         head += _ways_to_leave(message.reader)

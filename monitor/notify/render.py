@@ -1,8 +1,4 @@
-"""An announcement becomes one message for one address. Pure: standard library and jinja2 only.
-
-Nearly all of a message is the same for every address, so it is made once per announcement and kept:
-a thousand subscribers cost one rendering.
-"""
+"""An announcement becomes a message in a channel's words. Pure: standard library and jinja2 only."""
 
 from __future__ import annotations
 
@@ -59,25 +55,16 @@ def render(
     announcement: Announcement,
     *,
     channel: ChannelKind,
-    address: str,
-    message_id: str,
     sender: Sender,
     zone: tzinfo = EASTERN,
-    references: tuple[str, ...] = (),
 ) -> Message:
-    """The message that tells ``announcement`` to ``address``, from ``sender``.
+    """The message that tells ``announcement``, from ``sender``, as everybody gets it: it has no address and no id yet.
 
-    ``message_id`` identifies the delivery; an email carries it as ``<message_id>`` with or without the brackets
-    given. ``references`` are the ids of what it belongs to, its issue's thread and the message that it corrects, the
-    nearest last. ``zone`` is where dates are told.
-    Raises ValueError if the announcement has no items.
+    ``zone`` is where dates are told. Raises ValueError if the announcement has no items.
     """
-    common = _RENDERERS[channel](announcement, sender, zone)
-    nearest = references[-1] if references else ""
-    return replace(common, address=address, message_id=message_id, in_reply_to=nearest, references=references)
+    return _RENDERERS[channel](announcement, sender, zone)
 
 
-@lru_cache(maxsize=64)
 def _email(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
     html, shown = _fitting(wording.view(announcement, sender, zone), _html)
     text = "\n\n".join(_wrapped(paragraph) for paragraph in _paragraphs(shown)) + "\n"
@@ -86,13 +73,11 @@ def _email(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
     return Message(ChannelKind.EMAIL, "", "", shown.subject, text, html=html, headers=headers, attachments=attached)
 
 
-@lru_cache(maxsize=64)
 def _slack(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
     payload, shown = _fitting(wording.view(announcement, _unsigned(sender), zone), blocks.payload)
     return Message(ChannelKind.SLACK, "", "", shown.subject, shown.summary, payload=payload)
 
 
-@lru_cache(maxsize=64)
 def _chat(announcement: Announcement, sender: Sender, zone: tzinfo) -> Message:
     text, shown = _fitting(wording.view(announcement, _unsigned(sender), zone), _chat_text)
     subject = clean.clip(clean.chat(shown.subject), wording.SUBJECT_LIMIT)

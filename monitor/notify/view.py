@@ -73,22 +73,29 @@ class View:
     postal_address: str
 
     def smaller(self) -> Iterator[View]:
-        """The same message, then ever more of its last items in one line each, then only counted."""
-        full = len(self.cards)
-        while full:
-            yield self._cut(full, len(self.cards))
-            full //= 2
-        brief = len(self.cards)
-        while brief:
-            yield self._cut(0, brief)
-            brief //= 2
-        yield self._cut(0, 0)
+        """The same message, then ever more of its last items in one line each, then only counted; at last without the
+        pages of each, which may be too long themselves."""
+        count = len(self.cards)
+        yield from (self._cut(full, count) for full in _halves(count))
+        brief = [self._cut(0, told) for told in (*_halves(count), 0)]
+        yield from brief
+        yield from (replace(one, more=self._board) for one in brief)
+
+    @property
+    def _board(self) -> tuple[tuple[str, str], ...]:
+        return (("The whole board", self.board_url),) if self.board_url else ()
 
     def _cut(self, full: int, told: int) -> View:
         contents = self.contents if full == len(self.cards) else ()
         cards, briefs = self.cards[:full], self.cards[full:told]
         pages = dict.fromkeys((card.issue, card.page) for card in self.cards[full:] if card.page)
         more = tuple(pages) if len(pages) <= PAGES_NAMED else ()
-        if full < len(self.cards) and not more and self.board_url:
-            more = (("The whole board", self.board_url),)
+        if full < len(self.cards) and not more:
+            more = self._board
         return replace(self, contents=contents, cards=cards, briefs=briefs, left_out=len(self.cards) - told, more=more)
+
+
+def _halves(count: int) -> Iterator[int]:
+    while count:
+        yield count
+        count //= 2

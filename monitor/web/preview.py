@@ -79,7 +79,7 @@ _TABS: Mapping[str, Callable[[Session, Context, Proposal, Draft], Preview]] = {
 def _message(session: Session, context: Context, proposal: Proposal, draft: Draft, channel: ChannelKind) -> Message:
     told = announcement(context.config, session, proposal, _status(draft), draft.narrative, context.now())
     zone = context.config.schedule.zone
-    return render(told, channel=channel, address="", message_id="", sender=sender_of(context.config), zone=zone)
+    return render(told, channel=channel, sender=sender_of(context.config), zone=zone)
 
 
 def _texts(value: Any) -> Iterator[str]:

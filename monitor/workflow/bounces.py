@@ -71,8 +71,8 @@ def read_bounces(
     Closes the mailbox. One that breaks off is a problem of the report: what was read until then is done.
     """
     report = BouncesReport()
-    with closing(mailbox):
-        try:
+    try:
+        with closing(mailbox):
             for mark, data in mailbox.unread():
                 if context.stopping():
                     break
@@ -80,8 +80,8 @@ def read_bounces(
                 if not dry_run:
                     mailbox.done(mark)
                 progress(report.read)
-        except MailboxError as error:
-            report.problems.append(str(error))
+    except MailboxError as error:
+        report.problems.append(str(error))
     return report
 
 

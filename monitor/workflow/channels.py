@@ -62,7 +62,9 @@ def open_channel(context: Context, kind: ChannelKind, *, patience: float | None 
         return Folder(Path(context.config.outbox.dir))
     if kind is ChannelKind.APPRISE and patience is not None:
         return OtherServices(patience)
-    return open_transport(kind, smtp=smtp_settings(context), slack_allowed=slack_allowed(context.config))
+    # What mail lacks, such as its key, keeps back mail and nothing else.
+    smtp = smtp_settings(context) if kind is ChannelKind.EMAIL else None
+    return open_transport(kind, smtp=smtp, slack_allowed=slack_allowed(context.config))
 
 
 class Folder:

@@ -44,7 +44,7 @@ def foresee(context: Context, issue_id: str, sample: Sample, channel: ChannelKin
         raise Refusal(f"{issue.name} has nothing of the kind {sample.value} to tell yet; try another --kind")
     sender = sender_of(context.config)
     zone = context.config.schedule.zone
-    return render(said, channel=channel, address="", message_id="preview@localhost", sender=sender, zone=zone)
+    return render(said, channel=channel, sender=sender, zone=zone)
 
 
 def _status(context: Context, session: Session, issue: Issue) -> Announcement | None:

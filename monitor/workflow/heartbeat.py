@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -36,16 +36,19 @@ _TOGETHER = 500
 _NAMED = 3
 
 
-def heartbeat(context: Context) -> int:
-    """Tell those whose week has ended and who were told nothing in it. Returns how many deliveries that are."""
+def heartbeat(context: Context, progress: Callable[[], None] = lambda: None) -> int:
+    """Tell those whose week has ended and who were told nothing in it. Returns how many deliveries that are.
+
+    ``progress`` is called at each subscriber that is looked at.
+    """
     if not sessions.in_session(context.today()):
         return 0
     now = context.now()
     with context.database.reading() as session:  # most looks find nobody, and are in no writer's way
-        if not _Beat(context.config, session, now).is_anybody_due():
+        if not _Beat(context.config, session, now, progress).is_anybody_due():
             return 0
     with context.database.transaction() as session:
-        told = outbox.queue(session, _Beat(context.config, session, now).rows())
+        told = outbox.queue(session, _Beat(context.config, session, now, progress).rows())
         killpoint("before_heartbeat_commit")
     killpoint("after_heartbeat_commit")
     return told
@@ -73,8 +76,9 @@ class _Week:
 
 
 class _Beat:
-    def __init__(self, config: Config, session: Session, now: datetime) -> None:
+    def __init__(self, config: Config, session: Session, now: datetime, progress: Callable[[], None]) -> None:
         self._config, self._session, self._now = config, session, now
+        self._progress = progress
         self._moment = cache(lambda habit: pace.last_weekly(config, habit, now))
         self._week = cache(self._read_week)
         self._health = cache(lambda: health_of(session, now))
@@ -102,6 +106,7 @@ class _Beat:
                 yield moment, {one.id: one for one in ours if one.id not in heard}
 
     def _is_due(self, one: Follower) -> bool:
+        self._progress()
         habit = pace.habit_of(one)
         moment = self._moment(habit)
         since = max(filter(None, (one.created_at, one.heartbeat_at)))

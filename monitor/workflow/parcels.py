@@ -73,7 +73,7 @@ class Packer:
         with context.database.reading() as session:
             self._sealed = Opened(context, session)
         self._told: dict[tuple[object, ...], Announcement | None] = {}
-        self._rendered: dict[tuple[int, ChannelKind, str], Message] = {}
+        self._rendered: dict[tuple[int, ChannelKind], Message] = {}
         self._sender = sender_of(context.config)
         self._readers: Readers | None = None
         self.cancelled = 0
@@ -119,33 +119,32 @@ class Packer:
         message_id, reader = f"{parcel.key}@{self._domain}", None
         if self._readers is not None and parcel.to_subscriber and parcel.channel is ChannelKind.EMAIL:
             reader = self._readers.reader(int(parcel.recipient.partition(":")[2]))
-        common = self._common(parcel, parcel.announcement)
-        return replace(common, address=parcel.address, message_id=message_id, reader=reader)
+        references = self._references(parcel.announcement, parcel)
+        common = self._common(parcel.announcement, parcel.channel)
+        return replace(common, address=parcel.address, message_id=message_id, references=references, reader=reader)
+
+    def _references(self, announcement: Announcement, parcel: Parcel) -> tuple[str, ...]:
+        thread = f"issue-{announcement.thread}" if announcement.thread else ""
+        return tuple(f"{one}@{self._domain}" for one in (thread, parcel.answers) if one)
 
     @property
     def _domain(self) -> str:
         return self._sender.address.rpartition("@")[2] or "localhost"
 
-    def _common(self, parcel: Parcel, announcement: Announcement) -> Message:
+    def _common(self, announcement: Announcement, channel: ChannelKind) -> Message:
         """What all have who are told this: looked up by identity, since to hash an announcement is to read it all.
 
-        The announcements are kept as long as we are, so that no other can have the same identity.
+        The announcements are kept as long as we are, so that no other can have the same identity. Lanes ask for it at
+        the same time, and any of them may empty the store meanwhile.
         """
-        key = id(announcement), parcel.channel, parcel.answers
-        if key not in self._rendered:
+        key = id(announcement), channel
+        common = self._rendered.get(key)
+        if common is None:
             if len(self._rendered) >= _RENDERED:
                 self._rendered.clear()
-            thread = f"issue-{announcement.thread}" if announcement.thread else ""
-            self._rendered[key] = render(
-                announcement,
-                channel=parcel.channel,
-                address="",
-                message_id="",
-                sender=self._sender,
-                zone=self._context.config.schedule.zone,
-                references=tuple(f"{one}@{self._domain}" for one in (thread, parcel.answers) if one),
-            )
-        return self._rendered[key]
+            zone = self._context.config.schedule.zone
+            common = self._rendered[key] = render(announcement, channel=channel, sender=self._sender, zone=zone)
+        return common
 
     def _pack(self, session: Session, leads: Sequence[Delivery], now: datetime) -> list[Parcel]:
         patience = Patience(self._context.config, session, leads, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from sqlalchemy import delete, select
@@ -17,21 +18,27 @@ from monitor.workflow.sign_up import LASTS
 _OVER = (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.CANCELLED)
 
 
-def prune(context: Context) -> dict[str, int]:
-    """Delete what is older than config keeps it. Returns how many rows of each went."""
-    kept, now = context.config.retention, context.now()
+def prune(context: Context, progress: Callable[[], None] = lambda: None) -> dict[str, int]:
+    """Delete what is older than config keeps it. Returns how many rows of each went; ``progress`` is called after
+    each kind."""
+    gone = {}
     with context.database.transaction() as session:
-        pages = snapshots.prune_failures(session, now - kept.rejected_pages) if kept.rejected_pages else 0
-        accepted = snapshots.prune_accepted(session, now - kept.snapshots) if kept.snapshots else 0
-        return {
-            "snapshots": accepted,
-            "rejected_pages": pages,
-            "deliveries": _deliveries(session, context, kept.deliveries),
-            "checks": _runs(session, context, kept.checks),
-            "sign_ins": accounts.prune(session, now),
-            "sign_ups": sign_ups.prune(session, now - LASTS),
-            "sign_in_failures": attempts.prune(session, now - FORGOTTEN_AFTER),
-        }
+        for kind, count in _pruned(session, context):
+            gone[kind] = count
+            progress()
+    return gone
+
+
+def _pruned(session: Session, context: Context) -> Iterator[tuple[str, int]]:
+    kept, now = context.config.retention, context.now()
+    pages, accepted = kept.rejected_pages, kept.snapshots
+    yield "rejected_pages", snapshots.prune_failures(session, now - pages) if pages else 0
+    yield "snapshots", snapshots.prune_accepted(session, now - accepted) if accepted else 0
+    yield "deliveries", _deliveries(session, context, kept.deliveries)
+    yield "checks", _runs(session, context, kept.checks)
+    yield "sign_ins", accounts.prune(session, now)
+    yield "sign_ups", sign_ups.prune(session, now - LASTS)
+    yield "sign_in_failures", attempts.prune(session, now - FORGOTTEN_AFTER)
 
 
 def _deliveries(session: Session, context: Context, kept: timedelta | None) -> int:
