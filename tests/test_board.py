@@ -202,6 +202,16 @@ def test_bills_acts_and_task_forces_link_to_their_record(waiting):
     assert link(page, "SB 213").endswith("bill_num=SB00213&which_year=2025")  # of the board, though of another issue
 
 
+def test_a_special_act_links_to_its_own_bill(world):
+    with world.database.transaction() as session:
+        for identifier, act in (("HB07132", "25-12"), ("SB00213", "SA 25-12")):
+            session.query(Bill).filter_by(identifier=identifier).one().act = act
+        session.get_one(Issue, "swat").narrative = "Special Act 25-12 studies what Public Act 25-12 ends."
+    page = get(reader(world), "/")
+    assert link(page, "Special Act 25-12").endswith("bill_num=SB00213&which_year=2025")
+    assert link(page, "Public Act 25-12").endswith("bill_num=HB07132&which_year=2025")
+
+
 def test_a_bill_that_cannot_be_is_no_link(waiting):
     assert ">SB 7146" not in get(reader(waiting), "/")
 

@@ -67,6 +67,18 @@ def test_an_act_is_found_by_its_number(world: World) -> None:
     assert hits(found(world, "PA 20-1"))[0] == ["stops"]
 
 
+def test_a_special_act_is_not_the_public_act_of_its_number(world: World) -> None:
+    with world.database.transaction() as session:
+        for identifier, act in (("HB07132", "25-12"), ("HB05203", "SA 25-12")):
+            session.query(Bill).filter_by(identifier=identifier).one().act = act
+    for typed, label in (("PA 25-12", "HB 7132"), ("Special Act 25-12", "HB 5203"), ("sa 25-12", "HB 5203")):
+        assert hits(found(world, typed))[1] == [label], typed
+    client = desk(world)
+    for label, act in (("HB 7132", "Public Act 25-12"), ("HB 5203", "Special Act 25-12")):
+        page = client.get(f"/desk/search?q={label}").text
+        assert f"· {act}</p>" in page
+
+
 def test_an_impossible_number_is_explained(world: World) -> None:
     one = found(world, "SB 7146")
     assert hits(one) == ([], [], 0)
