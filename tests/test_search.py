@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -111,6 +113,17 @@ def test_the_index_follows_every_write(world: World) -> None:
     with world.database.transaction() as session:
         session.execute(text("DELETE FROM actions WHERE description = 'REFERRED TO ZEBRAS'"))
     assert hits(found(world, "zebra")) == (["immunity"], ["HB 5203"], 0)
+
+
+def test_postgres_searches_though_nothing_asked_for_it_before_the_schema_was_made() -> None:
+    """As in the service: another test of this process may have loaded the dialect long before."""
+    code = (
+        "from sqlalchemy import create_engine, select\n"
+        "from monitor.store.schema_search import ISSUE_VECTOR\n"
+        "print(select(ISSUE_VECTOR).compile(create_engine('postgresql+psycopg://')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("SELECT to_tsvector('english'"), done.stderr
 
 
 def test_sqlite_finds_its_index_sound(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Index, func, text
+from sqlalchemy.dialects.postgresql import to_tsvector
 
 from monitor.store.schema import Action, Bill, Issue
 
@@ -17,7 +18,8 @@ def vector(*columns: ColumnElement[str]) -> ColumnElement[object]:
         # As a function: around operators PostgreSQL puts brackets in which Alembic's comparison sees a difference.
         joined = func.textcat(func.textcat(joined, text("' '")), column)
     # No literal_column: an Index would take it for its first column and belong to no table.
-    return func.to_tsvector(text("'english'"), joined)
+    # Not func.to_tsvector: unless PostgreSQL's dialect is there by then, that makes a function it refuses to compile.
+    return to_tsvector(text("'english'"), joined)
 
 
 ISSUE_VECTOR = vector(Issue.__table__.c.name, Issue.__table__.c.narrative)
