@@ -20,6 +20,7 @@ from monitor.store.schema_subscribers import SignUp, Suppression
 from monitor.workflow.sealing import sealer
 from tests.pipeline import World
 from tests.slack_sink import SlackSink
+from tests.smtp_sink import SmtpSink
 from tests.telling import publish, told_world
 from tests.web import csrf, desk
 
@@ -202,6 +203,21 @@ def test_a_viewer_sees_neither_addresses_nor_buttons_and_may_do_nothing(world: W
     for path in (f"{number}/delete", "export", "suppressed"):
         assert post(client, f"/desk/subscribers/{path}").status_code == 403
     assert the_row(world).live
+
+
+def test_a_viewer_sees_no_address_in_what_a_mail_server_said(tmp_path: Path) -> None:
+    with SmtpSink() as mail, told_world(tmp_path, mail) as world:
+        world.subscribe("ann@example.org")
+        publish(world)
+        mail.script("RCPT", "550 5.1.1 <Ann@Example.org>: no such user")
+        world.later(minutes=5).deliver()
+        client, number = desk(world, "viewer"), the_row(world).id
+        paths = ("", f"/{number}", "?state=unreachable", "/suppressed")
+        pages = {path: client.get(f"/desk/subscribers{path}").text for path in paths}
+        pages["today"] = client.get("/desk/today").text
+    for path, page in pages.items():
+        assert "ann@example.org" not in page.lower(), path
+        assert "no such user" in page, path
 
 
 def test_an_export_is_a_file_with_webhooks_masked(world: World, slack: SlackSink) -> None:
