@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,20 @@ def test_a_viewer_sees_no_address_in_what_a_mail_server_said(tmp_path: Path) -> 
     for path, page in pages.items():
         assert "ann@example.org" not in page.lower(), path
         assert "no such user" in page, path
+
+
+def test_late_in_the_evening_it_is_still_today_in_connecticut(world: World) -> None:
+    world.at(date(2025, 6, 10), 23, 30)
+    world.subscribe("ann@example.org")
+    client = desk(world)
+    post(client, "/desk/subscribers/suppressed", email="bob@example.org", why="left")
+    one = f"/desk/subscribers/{the_row(world).id}"
+    for path, said in (
+        ("/desk/subscribers", "since June 10, 2025"),
+        (one, "Subscribed since June 10, 2025."),
+        ("/desk/subscribers/suppressed", "It left, June 10, 2025"),
+    ):
+        assert said in client.get(path).text, path
 
 
 def test_an_export_is_a_file_with_webhooks_masked(world: World, slack: SlackSink) -> None:
