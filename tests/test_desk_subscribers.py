@@ -260,6 +260,25 @@ def test_an_address_is_put_on_the_list_and_taken_off_it(both: World) -> None:
         assert session.query(Suppression).count() == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"email": "ann at example.org"}, "email", "is not an email address"),
+        ({"email": "ann@example.org", "then": "lift"}, "email", "This address is not on the list."),
+        ({"email": "ann@example.org", "why": "whim"}, "why", "Choose one of these reasons."),
+    ],
+)
+def test_what_was_typed_for_the_list_is_kept_after_a_mistake(
+    world: World, fields: dict[str, str], field: str, said: str
+) -> None:
+    answer = post(desk(world), "/desk/subscribers/suppressed", **{"why": "bounced", **fields})
+    assert answer.status_code == 422
+    assert f'name="email" value="{fields["email"]}"' in answer.text
+    assert ('<option value="bounced" selected>' in answer.text) is ("why" not in fields)
+    assert re.search(rf'<a href="#{field}">[^<]*{said}', answer.text)
+    assert re.search(rf'<p class="wrong" id="wrong-{field}">[^<]*{said}', answer.text)
+
+
 def test_the_list_of_those_nobody_writes_to_goes_on(both: World) -> None:
     with both.database.transaction() as session:
         for number in range(60):
