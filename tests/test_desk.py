@@ -422,6 +422,22 @@ def test_a_double_click_shows_the_outcome_only(both: World) -> None:
     assert state(both, number) == "rejected"
 
 
+def test_a_decision_that_was_never_seen_is_not_taken_back(both: World) -> None:
+    number = propose(both)
+    dana, lee = desk(both), desk(both, name="Lee")
+    press(dana, number, "approve")
+    seen = page(lee, number)
+    press(dana, number, "undo")
+    press(dana, number, "approve", narrative=MINE)
+    before = everything(both)
+    answer = send(lee, number, seen, "undo")
+    assert answer.status_code == 409
+    assert "This proposal has changed since you opened the page: look at it again." in plain(answer)
+    assert everything(both) == before
+    assert press(lee, number, "undo").status_code == 303, "once it was seen it is"
+    assert both.issue("stops").narrative == "Nothing yet."
+
+
 @pytest.mark.parametrize(
     ("first", "second", "kept"),
     [
