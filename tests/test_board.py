@@ -138,6 +138,10 @@ def test_a_source_that_cannot_be_read_makes_its_issue_doubtful(world):
     assert "Last verified June 7, 2025, 3 days ago" in words
     assert 'href="#no_progress-old"' in page
     assert "1 cannot be read" in seen(page)
+    assert link(page, "1 cannot be read") == "#warrants"
+    only = get(reader(world), "/?status=achieved")
+    assert 'id="warrants"' not in only
+    assert link(only, "1 cannot be read") == "/#warrants", "the row is on the whole board"
     assert 'href="#warrants">1 cannot be read' in page
     assert "may be out of date" not in row_of(page, "stops")
 
