@@ -221,15 +221,16 @@ class MailServer:
             (Phase.RCPT, lambda: client.docmd("RCPT", f"TO:<{address}>")),
             (Phase.DATA, lambda: client.hand_over(data, before_taken)),
         )
-        code, reply = 0, b""
+        code, said = 0, ""
         for phase, step in steps:
             code, reply = self._answer(phase, step)
+            said = self._told(reply, address)
             if code == 421:
-                raise _DroppedError(phase, f"421 {self._told(reply, address)}", again=phase is not Phase.DATA, code=code)
+                raise _DroppedError(phase, f"421 {said}", again=phase is not Phase.DATA, code=code)
             if not 200 <= code < 300:
                 self._reset(client)
-                return Outcome(meaning(phase, code, reply), f"{phase}: {self._told(reply, address)}", code)
-        return Outcome(OutcomeKind.SENT, self._told(reply, address), code)
+                return Outcome(meaning(phase, code, reply), f"{phase}: {said}", code)
+        return Outcome(OutcomeKind.SENT, said, code)
 
     def _answer(self, phase: Phase, step: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
         try:
