@@ -18,9 +18,9 @@ from hostile import PAYLOADS, URLS, dangers
 from sqlalchemy import select
 
 from monitor.demo import faults
-from monitor.model.tracking import Status
-from monitor.store import proposals, queue
-from monitor.store.schema import Bill, Issue, Proposal, Snapshot, Source, Transition
+from monitor.model.tracking import Page, Status, Verdict
+from monitor.store import proposals, queue, snapshots
+from monitor.store.schema import Bill, ChangeRow, Issue, Proposal, Snapshot, Source, Transition
 from monitor.store.schema_desk import Deed
 from monitor.web import queue_view
 from monitor.web.textdiff import Kind, TooMuchError, paragraphs, words
@@ -275,6 +275,23 @@ def test_the_whole_page_shows_its_changes_only(signed: World) -> None:
     assert "against June 10, 2025, 6:10 a.m." in said
     assert "SIGNED BY" in said.upper()
     assert "TABLED FOR" not in said.upper()
+
+
+def test_a_page_that_was_the_same_before_is_shown_with_its_own_moments(signed: World) -> None:
+    (one,) = signed.proposals(kind="status")
+    with signed.database.transaction() as session:
+        change = session.get_one(ChangeRow, session.get_one(Proposal, one.id).evidence[0].change_id)
+        after = session.get_one(Snapshot, change.snapshot_id)
+        before = snapshots.good_before(session, after)
+        assert before is not None
+        for day, saved in ((11, before), (12, after)):
+            body, at = snapshots.body_of(session, saved.id), signed.at(date(2025, 6, day)).now
+            headers = {"content-type": str(saved.content_type)}
+            again = Page(saved.url, saved.url, 200, headers, body, at)
+            source = session.get_one(Source, saved.source_id)
+            change.snapshot_id = snapshots.add(session, source, again, Verdict.OK).id
+    said = plain(desk(signed).get(f"/desk/proposals/{one.id}/changes"))
+    assert "June 11, 2025, 12:00 p.m. against June 12, 2025, 12:00 p.m." in said
 
 
 def test_the_form_decides_nothing_when_enter_is_pressed_in_a_field(world: World) -> None:
