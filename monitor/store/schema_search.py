@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sqlalchemy.dialects.postgresql  # noqa: F401  # without it func.to_tsvector makes what PostgreSQL's refuses
 from sqlalchemy import ColumnElement, Index, func, text
-from sqlalchemy.dialects.postgresql import to_tsvector
 
 from monitor.store.schema import Action, Bill, Issue
 
@@ -18,8 +18,7 @@ def vector(*columns: ColumnElement[str]) -> ColumnElement[object]:
         # As a function: around operators PostgreSQL puts brackets in which Alembic's comparison sees a difference.
         joined = func.textcat(func.textcat(joined, text("' '")), column)
     # No literal_column: an Index would take it for its first column and belong to no table.
-    # Not func.to_tsvector: unless PostgreSQL's dialect is there by then, that makes a function it refuses to compile.
-    return to_tsvector(text("'english'"), joined)
+    return func.to_tsvector(text("'english'"), joined)
 
 
 ISSUE_VECTOR = vector(Issue.__table__.c.name, Issue.__table__.c.narrative)
