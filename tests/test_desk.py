@@ -657,9 +657,16 @@ def test_a_correction_is_published_from_the_page_of_what_was_wrong(both: World) 
     data = {**form.fields, "reason": "It was not signed."}
     assert client.post(path, data=data).status_code == 303
     assert both.issue("stops").status == Status.NO_PROGRESS
+    lee = desk(both, name="Lee")
+    before = everything(both)
     again = client.post(path, data=data)
-    assert again.status_code == 409
-    assert Fields(again.text).fields["reason"] == "It was not signed."
+    assert (again.status_code, again.location) == (303, f"/desk/proposals/{number}#outcome"), "a double click"
+    for other in ({"reason": "It was vetoed."}, {"narrative": MINE}, {"status": "achieved"}):
+        refused = client.post(path, data={**data, **other})
+        assert refused.status_code == 409
+        assert Fields(refused.text).fields["reason"] == {**data, **other}["reason"]
+    assert lee.post(path, data={**data, **token(lee)}).status_code == 409, "Lee did not publish it"
+    assert everything(both) == before
     assert "Dana corrected it on June 10, 2025: It was not signed." in plain(client.get(f"/desk/proposals/{number}"))
     assert both.deliver().sent == 0
     both.later(seconds=61)
@@ -734,7 +741,8 @@ def test_a_wrong_correction_is_corrected_at_the_desk_before_anybody_hears_of_it(
     second = correction(client, number)
     assert second != first
     assert client.get(first).location == second
-    pressed = client.post(first, data=data)
+    assert client.post(first, data=data).status_code == 303, "a double click"
+    pressed = client.post(first, data={**data, "reason": "It was vetoed."})
     assert pressed.status_code == 409
     assert second in Fields(pressed.text).links
     form = Fields(client.get(second).text).fields

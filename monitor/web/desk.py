@@ -127,7 +127,8 @@ def publish_correction(move_id: int) -> Answer:
         return make_response(_correction(wrong, form.draft, error.problem), 422)
     except Refusal as refusal:
         wrong = _correctable(move_id)
-        return make_response(_correction(wrong, form.draft, correction.refused(wrong, refusal)), 409)
+        if not correction.is_done(wrong, by, form.draft):
+            return make_response(_correction(wrong, form.draft, correction.refused(wrong, refusal)), 409)
     return redirect(url_for("desk.proposal", proposal_id=wrong.proposal, _anchor="outcome"), 303)
 
 
