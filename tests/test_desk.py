@@ -335,6 +335,13 @@ def test_previews_follow_what_is_typed(world: World, tab: str, expected: str, su
     assert suggested in plain(client.get(f"/desk/proposals/{number}?preview={tab}"))
 
 
+def test_what_would_tell_nothing_has_no_preview(world: World) -> None:
+    number = propose(world, None)
+    client = desk(world)
+    for path in ("preview/board", "preview/fax", "email"):
+        assert client.post(f"/desk/proposals/{number}/{path}", data=page(client, number).fields).status_code == 404
+
+
 def test_the_email_can_be_seen_as_its_reader_gets_it(world: World) -> None:
     number = propose(world)
     client = desk(world)
