@@ -138,6 +138,10 @@ def test_a_source_that_cannot_be_read_makes_its_issue_doubtful(world):
     assert "Last verified June 7, 2025, 3 days ago" in words
     assert 'href="#no_progress-old"' in page
     assert "1 cannot be read" in seen(page)
+    assert link(page, "1 cannot be read") == "#warrants"
+    only = get(reader(world), "/?status=achieved")
+    assert 'id="warrants"' not in only
+    assert link(only, "1 cannot be read") == "/#warrants", "the row is on the whole board"
     assert 'href="#warrants">1 cannot be read' in page
     assert "may be out of date" not in row_of(page, "stops")
 
@@ -200,6 +204,16 @@ def test_bills_acts_and_task_forces_link_to_their_record(waiting):
     assert link(page, "Public Act 20-1").endswith("bill_num=HB06004&which_year=2020")
     assert link(page, "task force").endswith(TASK_FORCE)
     assert link(page, "SB 213").endswith("bill_num=SB00213&which_year=2025")  # of the board, though of another issue
+
+
+def test_a_special_act_links_to_its_own_bill(world):
+    with world.database.transaction() as session:
+        for identifier, act in (("HB07132", "25-12"), ("SB00213", "SA 25-12")):
+            session.query(Bill).filter_by(identifier=identifier).one().act = act
+        session.get_one(Issue, "swat").narrative = "Special Act 25-12 studies what Public Act 25-12 ends."
+    page = get(reader(world), "/")
+    assert link(page, "Special Act 25-12").endswith("bill_num=SB00213&which_year=2025")
+    assert link(page, "Public Act 25-12").endswith("bill_num=HB07132&which_year=2025")
 
 
 def test_a_bill_that_cannot_be_is_no_link(waiting):

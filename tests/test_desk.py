@@ -18,9 +18,9 @@ from hostile import PAYLOADS, URLS, dangers
 from sqlalchemy import select
 
 from monitor.demo import faults
-from monitor.model.tracking import Status
-from monitor.store import proposals, queue
-from monitor.store.schema import Bill, Issue, Proposal, Snapshot, Source, Transition
+from monitor.model.tracking import Page, Status, Verdict
+from monitor.store import proposals, queue, snapshots
+from monitor.store.schema import Bill, ChangeRow, Issue, Proposal, Snapshot, Source, Transition
 from monitor.store.schema_desk import Deed
 from monitor.web import queue_view
 from monitor.web.textdiff import Kind, TooMuchError, paragraphs, words
@@ -277,6 +277,23 @@ def test_the_whole_page_shows_its_changes_only(signed: World) -> None:
     assert "TABLED FOR" not in said.upper()
 
 
+def test_a_page_that_was_the_same_before_is_shown_with_its_own_moments(signed: World) -> None:
+    (one,) = signed.proposals(kind="status")
+    with signed.database.transaction() as session:
+        change = session.get_one(ChangeRow, session.get_one(Proposal, one.id).evidence[0].change_id)
+        after = session.get_one(Snapshot, change.snapshot_id)
+        before = snapshots.good_before(session, after)
+        assert before is not None
+        for day, saved in ((11, before), (12, after)):
+            body, at = snapshots.body_of(session, saved.id), signed.at(date(2025, 6, day)).now
+            headers = {"content-type": str(saved.content_type)}
+            again = Page(saved.url, saved.url, 200, headers, body, at)
+            source = session.get_one(Source, saved.source_id)
+            change.snapshot_id = snapshots.add(session, source, again, Verdict.OK).id
+    said = plain(desk(signed).get(f"/desk/proposals/{one.id}/changes"))
+    assert "June 11, 2025, 12:00 p.m. against June 12, 2025, 12:00 p.m." in said
+
+
 def test_the_form_decides_nothing_when_enter_is_pressed_in_a_field(world: World) -> None:
     """Browsers press a form's first button then: it only shows the page again."""
     number = propose(world)
@@ -316,6 +333,13 @@ def test_previews_follow_what_is_typed(world: World, tab: str, expected: str, su
     assert "<b>" not in answer.text
     assert everything(world) == before
     assert suggested in plain(client.get(f"/desk/proposals/{number}?preview={tab}"))
+
+
+def test_what_would_tell_nothing_has_no_preview(world: World) -> None:
+    number = propose(world, None)
+    client = desk(world)
+    for path in ("preview/board", "preview/fax", "email"):
+        assert client.post(f"/desk/proposals/{number}/{path}", data=page(client, number).fields).status_code == 404
 
 
 def test_the_email_can_be_seen_as_its_reader_gets_it(world: World) -> None:
@@ -420,6 +444,22 @@ def test_a_double_click_shows_the_outcome_only(both: World) -> None:
         assert [(one.status_code, one.location) for one in answers] == [(303, f"/desk/proposals/{number}#outcome")] * 2
     assert len([one for one in both.rows(Deed) if one.what == "amended proposal"]) == 1
     assert state(both, number) == "rejected"
+
+
+def test_a_decision_that_was_never_seen_is_not_taken_back(both: World) -> None:
+    number = propose(both)
+    dana, lee = desk(both), desk(both, name="Lee")
+    press(dana, number, "approve")
+    seen = page(lee, number)
+    press(dana, number, "undo")
+    press(dana, number, "approve", narrative=MINE)
+    before = everything(both)
+    answer = send(lee, number, seen, "undo")
+    assert answer.status_code == 409
+    assert "This proposal has changed since you opened the page: look at it again." in plain(answer)
+    assert everything(both) == before
+    assert press(lee, number, "undo").status_code == 303, "once it was seen it is"
+    assert both.issue("stops").narrative == "Nothing yet."
 
 
 @pytest.mark.parametrize(
@@ -624,9 +664,16 @@ def test_a_correction_is_published_from_the_page_of_what_was_wrong(both: World) 
     data = {**form.fields, "reason": "It was not signed."}
     assert client.post(path, data=data).status_code == 303
     assert both.issue("stops").status == Status.NO_PROGRESS
+    lee = desk(both, name="Lee")
+    before = everything(both)
     again = client.post(path, data=data)
-    assert again.status_code == 409
-    assert Fields(again.text).fields["reason"] == "It was not signed."
+    assert (again.status_code, again.location) == (303, f"/desk/proposals/{number}#outcome"), "a double click"
+    for other in ({"reason": "It was vetoed."}, {"narrative": MINE}, {"status": "achieved"}):
+        refused = client.post(path, data={**data, **other})
+        assert refused.status_code == 409
+        assert Fields(refused.text).fields["reason"] == {**data, **other}["reason"]
+    assert lee.post(path, data={**data, **token(lee)}).status_code == 409, "Lee did not publish it"
+    assert everything(both) == before
     assert "Dana corrected it on June 10, 2025: It was not signed." in plain(client.get(f"/desk/proposals/{number}"))
     assert both.deliver().sent == 0
     both.later(seconds=61)
@@ -701,7 +748,8 @@ def test_a_wrong_correction_is_corrected_at_the_desk_before_anybody_hears_of_it(
     second = correction(client, number)
     assert second != first
     assert client.get(first).location == second
-    pressed = client.post(first, data=data)
+    assert client.post(first, data=data).status_code == 303, "a double click"
+    pressed = client.post(first, data={**data, "reason": "It was vetoed."})
     assert pressed.status_code == 409
     assert second in Fields(pressed.text).links
     form = Fields(client.get(second).text).fields

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from monitor.store.schema_subscribers import SignUp, Suppression
 from monitor.workflow.sealing import sealer
 from tests.pipeline import World
 from tests.slack_sink import SlackSink
+from tests.smtp_sink import SmtpSink
 from tests.telling import publish, told_world
 from tests.web import csrf, desk
 
@@ -214,6 +215,35 @@ def test_a_viewer_sees_neither_addresses_nor_buttons_and_may_do_nothing(world: W
     assert the_row(world).live
 
 
+def test_a_viewer_sees_no_address_in_what_a_mail_server_said(tmp_path: Path) -> None:
+    with SmtpSink() as mail, told_world(tmp_path, mail) as world:
+        world.subscribe("ann@example.org")
+        publish(world)
+        mail.script("RCPT", "550 5.1.1 <Ann@Example.org>: no such user")
+        world.later(minutes=5).deliver()
+        client, number = desk(world, "viewer"), the_row(world).id
+        paths = ("", f"/{number}", "?state=unreachable", "/suppressed")
+        pages = {path: client.get(f"/desk/subscribers{path}").text for path in paths}
+        pages["today"] = client.get("/desk/today").text
+    for path, page in pages.items():
+        assert "ann@example.org" not in page.lower(), path
+        assert "no such user" in page, path
+
+
+def test_late_in_the_evening_it_is_still_today_in_connecticut(world: World) -> None:
+    world.at(date(2025, 6, 10), 23, 30)
+    world.subscribe("ann@example.org")
+    client = desk(world)
+    post(client, "/desk/subscribers/suppressed", email="bob@example.org", why="left")
+    one = f"/desk/subscribers/{the_row(world).id}"
+    for path, said in (
+        ("/desk/subscribers", "since June 10, 2025"),
+        (one, "Subscribed since June 10, 2025."),
+        ("/desk/subscribers/suppressed", "It left, June 10, 2025"),
+    ):
+        assert said in client.get(path).text, path
+
+
 def test_an_export_is_a_file_with_webhooks_masked(world: World, slack: SlackSink) -> None:
     world.subscribe("ann@example.org")
     world.subscribe(hook(slack), "slack")
@@ -238,6 +268,25 @@ def test_an_address_is_put_on_the_list_and_taken_off_it(both: World) -> None:
     assert post(client, path, email="ann@example.org", then="lift").status_code == 303
     with both.database.reading() as session:
         assert session.query(Suppression).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"email": "ann at example.org"}, "email", "is not an email address"),
+        ({"email": "ann@example.org", "then": "lift"}, "email", "This address is not on the list."),
+        ({"email": "ann@example.org", "why": "whim"}, "why", "Choose one of these reasons."),
+    ],
+)
+def test_what_was_typed_for_the_list_is_kept_after_a_mistake(
+    world: World, fields: dict[str, str], field: str, said: str
+) -> None:
+    answer = post(desk(world), "/desk/subscribers/suppressed", **{"why": "bounced", **fields})
+    assert answer.status_code == 422
+    assert f'name="email" value="{fields["email"]}"' in answer.text
+    assert ('<option value="bounced" selected>' in answer.text) is ("why" not in fields)
+    assert re.search(rf'<a href="#{field}">[^<]*{said}', answer.text)
+    assert re.search(rf'<p class="wrong" id="wrong-{field}">[^<]*{said}', answer.text)
 
 
 def test_the_list_of_those_nobody_writes_to_goes_on(both: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -67,6 +69,18 @@ def test_an_act_is_found_by_its_number(world: World) -> None:
     assert hits(found(world, "PA 20-1"))[0] == ["stops"]
 
 
+def test_a_special_act_is_not_the_public_act_of_its_number(world: World) -> None:
+    with world.database.transaction() as session:
+        for identifier, act in (("HB07132", "25-12"), ("HB05203", "SA 25-12")):
+            session.query(Bill).filter_by(identifier=identifier).one().act = act
+    for typed, label in (("PA 25-12", "HB 7132"), ("Special Act 25-12", "HB 5203"), ("sa 25-12", "HB 5203")):
+        assert hits(found(world, typed))[1] == [label], typed
+    client = desk(world)
+    for label, act in (("HB 7132", "Public Act 25-12"), ("HB 5203", "Special Act 25-12")):
+        page = client.get(f"/desk/search?q={label}").text
+        assert f"· {act}</p>" in page
+
+
 def test_an_impossible_number_is_explained(world: World) -> None:
     one = found(world, "SB 7146")
     assert hits(one) == ([], [], 0)
@@ -99,6 +113,17 @@ def test_the_index_follows_every_write(world: World) -> None:
     with world.database.transaction() as session:
         session.execute(text("DELETE FROM actions WHERE description = 'REFERRED TO ZEBRAS'"))
     assert hits(found(world, "zebra")) == (["immunity"], ["HB 5203"], 0)
+
+
+def test_postgres_searches_though_nothing_asked_for_it_before_the_schema_was_made() -> None:
+    """As in the service: another test of this process may have loaded the dialect long before."""
+    code = (
+        "from sqlalchemy import create_engine, select\n"
+        "from monitor.store.schema_search import ISSUE_VECTOR\n"
+        "print(select(ISSUE_VECTOR).compile(create_engine('postgresql+psycopg://')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("SELECT to_tsvector('english'"), done.stderr
 
 
 def test_sqlite_finds_its_index_sound(tmp_path: Path) -> None:

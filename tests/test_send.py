@@ -659,6 +659,16 @@ def test_a_password_the_server_repeats_is_hidden(authority, ca_file):
     assert "right horse" not in outcome.detail
 
 
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT", "DATA"])
+def test_a_reader_whom_the_server_names_is_hidden(sink, transport, phase):
+    sink.script(phase, "550 5.1.1 <Lee@Example.ORG>: no such user, lee@example.org")
+    outcome = transport.send(mail())
+    assert outcome.detail.endswith("5.1.1 <[hidden]>: no such user, [hidden]")
+    sink.clear()
+    sink.script("RCPT", f"550 5.1.1 {'x' * 180} lee@example.org")
+    assert "lee" not in transport.send(mail()).detail, "cut short it is an address still"
+
+
 # ------------------------------------------------------------------ nothing escapes, nothing stays open
 
 

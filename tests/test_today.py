@@ -11,6 +11,7 @@ import pytest
 from pipeline import World, issue, watch
 from web import desk, public
 
+from monitor.store import runs
 from monitor.store.schema import ChangeRow, Delivery
 
 
@@ -95,6 +96,19 @@ def test_a_day_without_a_pass_says_so(world):
 @pytest.mark.parametrize("day", ["yesterday", "2025-13-01", "0001-01-01", "9999-12-31", "2025-06-10' OR 1=1"])
 def test_a_day_that_is_none_is_not_found(world, day):
     assert desk(world).get("/desk/today", query_string={"day": day}).status_code == 404
+
+
+@pytest.mark.parametrize("day", ["0001-01-02", "9999-12-30"])
+def test_the_calendars_last_days_are_days(world, day):
+    assert desk(world).get("/desk/today", query_string={"day": day}).status_code == 200
+
+
+def test_a_fault_of_a_page_is_not_told_as_a_day_that_is_none(world, monkeypatch):
+    def broken(*_):
+        raise ValueError("a count that is no number")
+
+    monkeypatch.setattr(runs, "between", broken)
+    assert desk(world).get("/desk/today").status_code == 500
 
 
 def test_there_is_no_day_after_today(world):

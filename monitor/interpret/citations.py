@@ -66,11 +66,16 @@ class ActCitation:
     special: str = ""
 
     @property
+    def listed(self) -> str:
+        """As the list of all acts has it: "25-19" for a public act, "SA 25-12" for a special one, numbered apart."""
+        return f"{'SA ' if self.kind == 'special' else ''}{self.year % 100:02d}-{self.number}"
+
+    @property
     def label(self) -> str:
         """As people write it: "PA 21-2 (June Sp. Sess.)"."""
         month = self.special if len(self.special) <= 4 else f"{self.special[:3]}."
         session = f" ({month} Sp. Sess.)".replace("Spe. ", "") if self.special else ""
-        return f"{'SA' if self.kind == 'special' else 'PA'} {self.year % 100:02d}-{self.number}{session}"
+        return f"{'' if self.kind == 'special' else 'PA '}{self.listed}{session}"
 
 
 _BILL = re.compile(

@@ -17,6 +17,9 @@ _INVISIBLE = re.compile(
     "\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
     "|(?<![^\x00-\x7f])\u200d|\u200d(?![^\x00-\x7f])"
 )
+_HIDDEN = "[hidden]"
+#: Anything that may be somebody's address; what stands around one is kept.
+_ADDRESS = re.compile(r"""[^\s<>()\[\]{}"',;:@]+@[^\s<>()\[\]{}"',;:@]+""")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 #: A header value holding an encoded word is decoded when it is set: CPython before 3.11.10 and 3.12.5 then
 #: writes the decoded line breaks to the wire, so a title could add a Bcc (TORTURE N16).
@@ -86,8 +89,13 @@ def link(url: str) -> str:
 
 
 def told(text: bytes | str, *secrets: str) -> str:
-    """A provider's words as one line for a log, without our secrets."""
-    words = line(text.decode("utf-8", "replace") if isinstance(text, bytes) else text, 200)
+    """A provider's words as one line for a log, without our secrets, however they are spelled."""
+    words = line(text.decode("utf-8", "replace") if isinstance(text, bytes) else text, 2_000)
     for secret in filter(None, secrets):
-        words = words.replace(secret, "[hidden]")
-    return words
+        words = re.sub(re.escape(secret), _HIDDEN, words, flags=re.IGNORECASE)
+    return clip(words, 200)
+
+
+def nameless(text: str) -> str:
+    """A stranger's words as one line, without any address: a mail that was passed on names further ones."""
+    return clip(_ADDRESS.sub(_HIDDEN, line(text, 2_000)), 200)

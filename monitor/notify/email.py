@@ -249,15 +249,16 @@ class MailServer:
             (Phase.RCPT, client.answer),
             (Phase.DATA, lambda: client.hand_over(data, before_taken)),
         )
-        code, reply = 0, b""
+        code, said = 0, ""
         for phase, step in steps:
             code, reply = self._answer(phase, step)
+            said = self._told(reply, address)
             if code == 421:
-                raise _DroppedError(phase, f"421 {self._told(reply)}", again=phase is not Phase.DATA, code=code)
+                raise _DroppedError(phase, f"421 {said}", again=phase is not Phase.DATA, code=code)
             if not 200 <= code < 300:
                 self._reset(client)
-                return Outcome(meaning(phase, code, reply), f"{phase}: {self._told(reply)}", code)
-        return Outcome(OutcomeKind.SENT, self._told(reply), code)
+                return Outcome(meaning(phase, code, reply), f"{phase}: {said}", code)
+        return Outcome(OutcomeKind.SENT, said, code)
 
     def _answer(self, phase: Phase, step: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
         try:
@@ -287,8 +288,9 @@ class MailServer:
     def _where(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
 
-    def _told(self, text: bytes | str) -> str:
-        return told(text, self._settings.password, self._settings.username)
+    def _told(self, text: bytes | str, address: str = "") -> str:
+        """Without the recipient's address, which servers repeat: whoever looks at the desk reads these words."""
+        return told(text, self._settings.password, self._settings.username, address)
 
 
 #: The first that fits; the most special first.

@@ -14,7 +14,7 @@ from email.message import Message
 from enum import StrEnum
 from itertools import islice
 
-from monitor.notify.clean import line
+from monitor.notify.clean import line, nameless
 
 #: More is not read: reports are short, and quote a mail of ours at most.
 LARGEST = 1_000_000
@@ -42,7 +42,7 @@ class ReturnedKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Returned:
     """``tokens`` are those in the mail's own addresses, or in the report, as they may be ours. ``status`` is RFC 3463's
-    ("5.1.1"), ``diagnostic`` the server's words on one line."""
+    ("5.1.1"), ``diagnostic`` the server's words on one line, without addresses."""
 
     kind: ReturnedKind
     tokens: tuple[str, ...] = field(default=(), repr=False)
@@ -134,7 +134,7 @@ def _status_report(mail: Message, parts: Sequence[Message], blocks: Sequence[Mes
     # A mail of ours has one recipient; if theirs passes it on to several, one that takes it is enough.
     order = (ReturnedKind.UNKNOWN, ReturnedKind.TEMPORARY, ReturnedKind.PERMANENT)
     block, kind = min(told, key=lambda one: order.index(one[1]))
-    return Returned(kind, tokens, _status(block), line(_text(block, "diagnostic-code").partition(";")[2], 200))
+    return Returned(kind, tokens, _status(block), nameless(_text(block, "diagnostic-code").partition(";")[2]))
 
 
 def _kind(block: Message) -> ReturnedKind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy.dialects.postgresql  # noqa: F401  # without it func.to_tsvector makes what PostgreSQL's refuses
 from sqlalchemy import ColumnElement, Index, func, text
 
 from monitor.store.schema import Action, Bill, Issue

@@ -50,7 +50,7 @@ def bill_keys(session: Session) -> dict[str, list[BillKey]]:
 
 
 def acts(session: Session) -> dict[tuple[str, str], list[BillKey]]:
-    """(session, "25-19") to the watched bills that took that number; numbers repeat in special sessions."""
+    """(session, "25-19" or "SA 25-12") to the bills that took that number; numbers repeat in special sessions."""
     found: dict[tuple[str, str], list[BillKey]] = {}
     rows = select(Bill.session, Bill.identifier, Bill.act).where(Bill.act.is_not(None))
     for year, identifier, act in session.execute(rows):

@@ -20,16 +20,28 @@ from monitor.workflow.undo import GRACE
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """A correction that was published: by whom, why, and what the board said from then on."""
+
+    by: str
+    reason: str
+    status: Status
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wrong:
     """A published move that may be corrected.
 
-    ``proposal`` is what it began with, ``newest`` the last correction of it, or itself. ``last`` is the newest move of
-    its issue, ``seen`` when that was; ``stands`` and ``text`` are what the board says today.
+    ``proposal`` is what it began with, ``newest`` the last correction of it, or itself, and ``right`` what that says.
+    ``last`` is the newest move of its issue, ``seen`` when that was; ``stands`` and ``text`` are what the board says
+    today.
     """
 
     proposal: int
     move: int
     newest: int
+    right: Right | None
     last: int
     seen: datetime
     issue: str
@@ -61,10 +73,12 @@ def read_wrong(session: Session, move_id: int) -> Wrong | None:
     last = board.last_move(session, move.issue_id) or move
     issue = session.get_one(Issue, move.issue_id)
     back = Draft(Status(move.from_status), move.narrative_before)
+    known = board.corrections(session, move.id)
     return Wrong(
         proposal=proposal,
         move=move.id,
-        newest=[move, *board.corrections(session, move.id)][-1].id,
+        newest=known[-1].id if known else move.id,
+        right=_right(known[-1]) if known else None,
         last=last.id,
         seen=issue.updated_at,
         issue=issue.name,
@@ -77,6 +91,10 @@ def read_wrong(session: Session, move_id: int) -> Wrong | None:
         text=issue.narrative,
         draft=back if last.id == move.id else Draft(Status(issue.status), issue.narrative),
     )
+
+
+def _right(move: Transition) -> Right:
+    return Right(move.decided_by, move.reason, Status(move.to_status), move.narrative_after.strip())
 
 
 def publish(context: Context, wrong: Wrong, by: str, form: Form) -> None:
@@ -94,6 +112,17 @@ def publish(context: Context, wrong: Wrong, by: str, form: Form) -> None:
     else:
         status, text = draft.status, draft.narrative
         correct(context, wrong.move, by, draft.reason, status=status, narrative=text, seen=form.seen, hold=GRACE)
+
+
+def is_done(wrong: Wrong, by: str, draft: Draft) -> bool:
+    """Whether this person has published this correction already, to the word: a double click, or the back button."""
+    right = wrong.right
+    return right is not None and (right.by, right.reason, right.status, right.text) == (
+        by,
+        draft.reason,
+        draft.status,
+        draft.narrative,
+    )
 
 
 def refused(wrong: Wrong, refusal: Refusal) -> Problem:

@@ -118,7 +118,7 @@ def _postpone(context: Context, view: ProposalView, by: str, form: Form) -> None
 
 
 def _undo(context: Context, view: ProposalView, by: str, form: Form) -> None:
-    undo(context, view.id, by)
+    undo(context, view.id, by, version=form.version)
 
 
 #: What the buttons do. Anything else only shows the page again with what was typed.

@@ -67,8 +67,8 @@ def preview(proposal_id: int, tab: str) -> str:
     """What the typed text would look like: the part of the page that is swapped while typing."""
     if tab not in TABS:
         abort(404)
-    made = _preview(_read(proposal_id), read_form(request.form).draft, tab)
-    return render_template("preview.html.j2", preview=made)
+    made = _preview(proposal_id, read_form(request.form).draft, tab)
+    return render_template("preview.html.j2", preview=made if made is not None else abort(404))
 
 
 @blueprint.post("/proposals/<int:proposal_id>/email")
@@ -127,7 +127,8 @@ def publish_correction(move_id: int) -> Answer:
         return make_response(_correction(wrong, form.draft, error.problem), 422)
     except Refusal as refusal:
         wrong = _correctable(move_id)
-        return make_response(_correction(wrong, form.draft, correction.refused(wrong, refusal)), 409)
+        if not correction.is_done(wrong, by, form.draft):
+            return make_response(_correction(wrong, form.draft, correction.refused(wrong, refusal)), 409)
     return redirect(url_for("desk.proposal", proposal_id=wrong.proposal, _anchor="outcome"), 303)
 
 
@@ -140,7 +141,7 @@ def _who() -> Visitor:
 
 def _read(proposal_id: int) -> ProposalView:
     with monitor().database.reading() as session:
-        view = read_proposal(session, monitor(), proposal_id) if proposal_id < 2**31 else None
+        view = read_proposal(session, monitor(), proposal_id)
     if view is None:
         abort(404)
     return view
@@ -149,19 +150,18 @@ def _read(proposal_id: int) -> ProposalView:
 def _page(view: ProposalView, problem: Problem | None = None) -> str:
     wanted = request.args.get("preview", "")
     tab = wanted if wanted in TABS else "board"
-    shown = _preview(view, view.draft, tab) if view.is_pending else None
+    shown = _preview(view.id, view.draft, tab) if view.is_pending else None
     return render_template("proposal.html.j2", view=view, preview=shown, tabs=TABS, problem=problem)
 
 
-def _preview(view: ProposalView, draft: Draft, tab: str) -> Preview | None:
-    whole = Draft(draft.status or view.suggested.status, draft.narrative)
+def _preview(proposal_id: int, draft: Draft, tab: str) -> Preview | None:
     with monitor().database.reading() as session:
-        return read_preview(session, monitor(), view.id, whole, tab)
+        return read_preview(session, monitor(), proposal_id, draft, tab)
 
 
 def _correctable(move_id: int) -> correction.Wrong:
     with monitor().database.reading() as session:
-        wrong = correction.read_wrong(session, move_id) if move_id < 2**31 else None
+        wrong = correction.read_wrong(session, move_id)
     if wrong is None:
         abort(404)
     return wrong

@@ -56,11 +56,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The saved pages, by their hashes ("" for one that is not there), and the live one."""
+    """The saved pages, by their hashes ("" for one that is not there), and the live one.
+
+    ``before_id`` and ``after_id`` say which captures they are: a page may have been the same at other times.
+    """
 
     before: str
     after: str
     live: str
+    before_id: int | None
+    after_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ def read_evidence(session: Session, proposal: Proposal, official: str) -> Eviden
             before.sha256 if before is not None else "",
             after.sha256 if after is not None else "",
             safe(official or (lead.url if lead is not None else "")),
+            before.id if before is not None else None,
+            after.id if after is not None else None,
         ),
     )
 

@@ -123,19 +123,19 @@ class Linker:
         self, act: ActCitation, bills: Sequence[tuple[BillCitation, BillKey]], here: frozenset[BillKey]
     ) -> str:
         """The page of the bill that became the act; of an act no bill is known for, the list of all acts."""
-        number = f"{act.year % 100:02d}-{act.number}"
-        became = [key for key in self.acts.get((str(act.year), number), ()) if _is_of(key, act)]
+        became = [key for key in self.acts.get((str(act.year), act.listed), ()) if _is_of(key, act)]
         before = [
             key
             for one, key in bills
-            if 0 <= act.start - one.start <= _NEAR and key.session == str(act.year) and not self._is_other(key, number)
+            if 0 <= act.start - one.start <= _NEAR and key.session == str(act.year) and not self._is_other(key, act)
         ]
         found = [*became, *reversed(before)]
         return self._address(found[0], here) if found else self.base_url + ACTS_PAGE
 
-    def _is_other(self, key: BillKey, number: str) -> bool:
+    def _is_other(self, key: BillKey, act: ActCitation) -> bool:
         """Whether a bill is known to have become another act."""
-        return any(key in keys for (year, other), keys in self.acts.items() if year == key.session and other != number)
+        others = (keys for (year, other), keys in self.acts.items() if year == key.session and other != act.listed)
+        return any(key in keys for keys in others)
 
     def _task_force_links(self, text: str, issue_id: str) -> Iterator[_Link]:
         own = set(self.task_forces.get(issue_id, ()))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from monitor.store import snapshots
 from monitor.store.schema import Snapshot
 from monitor.web import words
 from monitor.web.evidence_view import Pages
@@ -32,7 +31,7 @@ class Changes:
 
 def read_changes(session: Session, pages: Pages) -> Changes:
     """What became different between the saved page before and the one after."""
-    old, new = (snapshots.find(session, one) if one else None for one in (pages.before, pages.after))
+    old, new = (session.get(Snapshot, one) if one else None for one in (pages.before_id, pages.after_id))
     if old is None or new is None:
         return Changes(trouble="There is no earlier good page of this source to compare with.")
     if max(old.size, new.size) > MOST_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -13,15 +13,12 @@ from monitor.model.messaging import ChannelKind, Message
 from monitor.model.tracking import Status
 from monitor.notify.render import render
 from monitor.store import watched
-from monitor.store.schema import Proposal
+from monitor.store.schema import Issue, Proposal
 from monitor.web.links import Linker, Piece
-from monitor.web.proposal_view import Draft
+from monitor.web.proposal_view import Draft, suggested
 from monitor.workflow.announce import preview as announcement
 from monitor.workflow.announce import sender_of
 from monitor.workflow.context import Context
-
-#: The tabs, in their order.
-TABS = {"board": "Board", "email": "Email", "slack": "Slack"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,48 +33,65 @@ class Preview:
     lines: tuple[str, ...] = ()
 
 
+class _Telling(NamedTuple):
+    """What would be told: the proposal with its issue, and the status and text the issue would have."""
+
+    proposal: Proposal
+    issue: Issue
+    status: Status
+    text: str
+
+
+def _telling(session: Session, proposal_id: int, draft: Draft) -> _Telling | None:
+    """With the status that was suggested, if none was chosen; None if nothing would be told."""
+    proposal = session.get(Proposal, proposal_id)
+    if proposal is None or proposal.issue is None:
+        return None
+    status = draft.status or suggested(proposal, proposal.issue).status
+    return _Telling(proposal, proposal.issue, status, draft.narrative) if status is not None else None
+
+
 def read_preview(session: Session, context: Context, proposal_id: int, draft: Draft, tab: str) -> Preview | None:
     """``tab`` of what ``draft`` would tell; None if it would tell nothing."""
-    proposal = session.get(Proposal, proposal_id)
-    if proposal is None or proposal.issue is None or draft.status is None:
-        return None
-    return _TABS.get(tab, _board)(session, context, proposal, draft)
+    telling = _telling(session, proposal_id, draft)
+    return TABS[tab].make(session, context, telling) if telling is not None else None
 
 
 def email_html(session: Session, context: Context, proposal_id: int, draft: Draft) -> str:
     """The email as its reader gets it; "" if it would tell nothing."""
-    proposal = session.get(Proposal, proposal_id)
-    if proposal is None or proposal.issue is None or draft.status is None:
-        return ""
-    return _message(session, context, proposal, draft, ChannelKind.EMAIL).html
+    telling = _telling(session, proposal_id, draft)
+    return _message(session, context, telling, ChannelKind.EMAIL).html if telling is not None else ""
 
 
-def _board(session: Session, context: Context, proposal: Proposal, draft: Draft) -> Preview:
+def _board(session: Session, context: Context, telling: _Telling) -> Preview:
     linker = Linker.of(context.config, watched.bill_keys(session), watched.acts(session))
-    pieces = linker.pieces(draft.narrative, str(proposal.issue_id))
-    return Preview("board", _name(proposal), _status(draft), pieces=pieces)
+    pieces = linker.pieces(telling.text, telling.issue.id)
+    return Preview("board", telling.issue.name, telling.status, pieces=pieces)
 
 
-def _email(session: Session, context: Context, proposal: Proposal, draft: Draft) -> Preview:
-    message = _message(session, context, proposal, draft, ChannelKind.EMAIL)
-    return Preview("email", _name(proposal), _status(draft), message.subject, lines=(message.text,))
+def _email(session: Session, context: Context, telling: _Telling) -> Preview:
+    message = _message(session, context, telling, ChannelKind.EMAIL)
+    return Preview("email", telling.issue.name, telling.status, message.subject, lines=(message.text,))
 
 
-def _slack(session: Session, context: Context, proposal: Proposal, draft: Draft) -> Preview:
-    message = _message(session, context, proposal, draft, ChannelKind.SLACK)
+def _slack(session: Session, context: Context, telling: _Telling) -> Preview:
+    message = _message(session, context, telling, ChannelKind.SLACK)
     texts = tuple(_texts(json.loads(message.payload)["blocks"]))
-    return Preview("slack", _name(proposal), _status(draft), message.text, lines=texts)
+    return Preview("slack", telling.issue.name, telling.status, message.text, lines=texts)
 
 
-_TABS: Mapping[str, Callable[[Session, Context, Proposal, Draft], Preview]] = {
-    "board": _board,
-    "email": _email,
-    "slack": _slack,
-}
+class Tab(NamedTuple):
+    name: str
+    make: Callable[[Session, Context, _Telling], Preview]
 
 
-def _message(session: Session, context: Context, proposal: Proposal, draft: Draft, channel: ChannelKind) -> Message:
-    told = announcement(context.config, session, proposal, _status(draft), draft.narrative, context.now())
+#: In their order.
+TABS: Mapping[str, Tab] = {"board": Tab("Board", _board), "email": Tab("Email", _email), "slack": Tab("Slack", _slack)}
+
+
+def _message(session: Session, context: Context, telling: _Telling, channel: ChannelKind) -> Message:
+    proposal, _, status, text = telling
+    told = announcement(context.config, session, proposal, status, text, context.now())
     zone = context.config.schedule.zone
     return render(told, channel=channel, sender=sender_of(context.config), zone=zone)
 
@@ -93,11 +107,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield said.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         else:
             yield from _texts([one for key, one in value.items() if key != "type"])
-
-
-def _name(proposal: Proposal) -> str:
-    return proposal.issue.name if proposal.issue is not None else ""
-
-
-def _status(draft: Draft) -> Status:
-    return draft.status or Status.NO_PROGRESS

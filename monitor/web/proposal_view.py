@@ -135,9 +135,9 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
     subject = _subject(context, proposal, bill)
     order = queue.order(session, today)
     place, previous, following = place_of(order, proposal.id)
-    suggested = _suggested(proposal, issue)
+    draft = suggested(proposal, issue)
     done = proposals.transition_of(session, proposal.id)
-    text_now, text_then = _texts(issue, suggested, done)
+    text_now, text_then = _texts(issue, draft, done)
     is_pending = proposal.state == ProposalState.PENDING
     return ProposalView(
         id=proposal.id,
@@ -169,19 +169,19 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
         evidence=read_evidence(session, proposal, subject.url if bill is not None and subject is not None else ""),
         meaning=read_meaning(session, proposal, bill, today),
         text_now=text_now,
-        suggested=suggested,
-        draft=suggested,
+        suggested=draft,
+        draft=draft,
         text_diff=word_diff(text_now, text_then),
         audience=_audience(session, issue),
         outcome=read_outcome(session, proposal, now),
     )
 
 
-def _texts(issue: Issue | None, suggested: Draft, done: Transition | None) -> tuple[str, str]:
+def _texts(issue: Issue | None, draft: Draft, done: Transition | None) -> tuple[str, str]:
     """The board's text before and after: as it would be, or as it was published."""
     if done is not None:
         return done.narrative_before, done.narrative_after
-    return issue.narrative if issue is not None else "", suggested.narrative
+    return issue.narrative if issue is not None else "", draft.narrative
 
 
 def _status(stored: str | None) -> Status | None:
@@ -196,7 +196,8 @@ def _subject(context: Context, proposal: Proposal, bill: Bill | None) -> Subject
     return Subject(safe(url), "", safe(url)) if safe(url) else None
 
 
-def _suggested(proposal: Proposal, issue: Issue | None) -> Draft:
+def suggested(proposal: Proposal, issue: Issue | None) -> Draft:
+    """What approving it as it stands would make of its issue."""
     if issue is None or proposal.kind == ProposalKind.REVIEW:
         return Draft(None, "")
     status = issue.status if proposal.kind == ProposalKind.NARRATIVE else str(proposal.to_status)

@@ -215,10 +215,11 @@ def export() -> Response:
 @access(Access.VIEWER)
 def suppressed() -> str:
     """Addresses that nobody writes to, masked."""
-    return _suppressed()
+    return _suppressed("", view.WHYS[0][0])
 
 
-def _suppressed(wrong: Sequence[Wrong] = ()) -> str:
+def _suppressed(email: str, why: str, wrong: Sequence[Wrong] = ()) -> str:
+    """The list, and the form with what was typed."""
     before = view.mark_of(request.args.get("before", ""))
     rows = by_hand.suppressed(monitor(), _PAGE + 1, before)
     return render_template(
@@ -227,6 +228,8 @@ def _suppressed(wrong: Sequence[Wrong] = ()) -> str:
         more=view.mark(rows[_PAGE - 1]) if len(rows) > _PAGE else None,
         first=before is None,
         wrong=wanted.said_at(wrong),
+        email=email,
+        why=why,
         whys=view.WHYS,
         done=view.DONE.get(request.args.get("done", ""), ""),
     )
@@ -236,13 +239,15 @@ def _suppressed(wrong: Sequence[Wrong] = ()) -> str:
 @access(Access.MAINTAINER)
 def bar() -> Answered | tuple[str, int]:
     """Put an address on the list, or take one off it."""
-    why, then = request.form.get("why", "left"), request.form.get("then")
-    typed = replace(Typed(), email=request.form.get("email", "").strip())
-    address, wrong = wanted.address_of(monitor().config, typed, Choice())
-    if wrong or (then != "lift" and why not in by_hand.WHYS):
-        return _suppressed(wrong), 422
+    email, then = request.form.get("email", "").strip()[:_LONGEST], request.form.get("then")
+    why = request.form.get("why", view.WHYS[0][0])
+    address, wrong = wanted.address_of(monitor().config, replace(Typed(), email=email), Choice())
+    if then != "lift" and why not in by_hand.WHYS:
+        wrong = [*wrong, Wrong("why", "Choose one of these reasons.")]
+    if wrong:
+        return _suppressed(email, why, wrong), 422
     if then != "lift":
         by_hand.suppress(monitor(), ChannelKind.EMAIL, address, why, "", me())
     elif not by_hand.lift(monitor(), ChannelKind.EMAIL, address, me()):
-        return _suppressed([Wrong("email", "This address is not on the list.")]), 422
+        return _suppressed(email, why, [Wrong("email", "This address is not on the list.")]), 422
     return redirect(url_for(".suppressed", done="lifted" if then == "lift" else "suppressed"), 303)

@@ -16,7 +16,7 @@ from monitor.store.subscriptions import choice_of, state_of
 from monitor.web import wanted
 from monitor.web.access import visitor
 from monitor.web.context import monitor
-from monitor.web.words import plain_moment
+from monitor.web.words import day, plain_moment
 from monitor.workflow import managing, sealing
 
 #: What was done, for the page that follows.
@@ -101,7 +101,7 @@ def line(row: Subscription, today: date) -> Line:
         STATES[state],
         row.broken_reason,
         plain_day(row.paused_until) if state == "paused" and row.paused_until else "",
-        plain_day(row.created_at.date()),
+        plain_day(day(row.created_at)),
         row.channel != ChannelKind.EMAIL,
     )
 
@@ -125,7 +125,7 @@ def told(delivery: Delivery) -> Told:
 
 
 def barred(row: Suppression) -> Barred:
-    return Barred(row.shown or "forgotten", dict(WHYS)[row.why], plain_day(row.at.date()), row.detail)
+    return Barred(row.shown or "forgotten", dict(WHYS)[row.why], plain_day(day(row.at)), row.detail)
 
 
 def mark(row: Suppression) -> str:

@@ -108,15 +108,20 @@ def page() -> str:
     """Today in Connecticut, or ``?day=2025-06-10``."""
     context = monitor()
     asked = request.args.get("day", "")
+    return render_template("today.html.j2", day=of(context, _day(asked) if asked else context.today()))
+
+
+def _day(asked: str) -> date:
     try:
-        wanted = date.fromisoformat(asked) if asked else context.today()
-        return render_template("today.html.j2", day=of(context, wanted))
-    except (ValueError, OverflowError):
+        wanted = date.fromisoformat(asked)
+    except ValueError:
         abort(404)
+    # The calendar's ends have no day before or after.
+    return wanted if date.min < wanted < date.max else abort(404)
 
 
 def of(context: Context, wanted: date) -> Day:
-    """What happened on a day. Raises OverflowError at the ends of the calendar."""
+    """What happened on a day; one with a day before and after."""
     start, end = _midnight(wanted), _midnight(wanted + timedelta(days=1))
     with context.database.reading() as session:
         passes = runs.between(session, start, end)

@@ -115,9 +115,14 @@ def _open(session: Session, proposal_id: int, version: int | None) -> Proposal:
         raise Refusal(f"there is no proposal {proposal_id}; `monitor proposals list` shows what waits")
     if proposal.state != ProposalState.PENDING:
         raise Refusal(_taken(proposal))
-    if version is not None and proposal.version != version:
-        raise Refusal(f"proposal {proposal_id} has changed since you read it; look at it again. Nothing was changed.")
+    refuse_changed(proposal, version)
     return proposal
+
+
+def refuse_changed(proposal: Proposal, version: int | None) -> None:
+    """Raises Refusal when ``version``, the one somebody saw, is not the proposal's any more."""
+    if version is not None and proposal.version != version:
+        raise Refusal(f"proposal {proposal.id} has changed since you read it; look at it again. Nothing was changed.")
 
 
 def _taken(proposal: Proposal) -> str:

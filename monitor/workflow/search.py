@@ -62,6 +62,13 @@ class BillHit:
     def stage_label(self) -> str:
         return Stage(self.stage).label.capitalize() if self.stage else "Not read yet"
 
+    @property
+    def act_label(self) -> str:
+        """ "Public Act 25-19", "Special Act 25-12"; "" for none."""
+        if not self.act:
+            return ""
+        return f"Special Act {self.act[3:]}" if self.act.startswith("SA ") else f"Public Act {self.act}"
+
 
 @dataclass(frozen=True, slots=True)
 class ActionHit:
@@ -146,7 +153,7 @@ def search(context: Context, typed: str) -> Found:
 
 def _cited(session: Session, wanted: Wanted) -> list[Bill]:
     numbers = [(_identifier(one), one.session) for one in wanted.bills if not one.problem]
-    acts = [(f"{one.year % 100:02d}-{one.number}", str(one.year)) for one in wanted.acts]
+    acts = [(one.listed, str(one.year)) for one in wanted.acts]
     return store.numbered(session, numbers, acts, SHOWN + 1)
 
 

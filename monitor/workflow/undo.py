@@ -12,7 +12,7 @@ from monitor.store.schema import Issue, Proposal, Source, Transition
 from monitor.workflow import pace
 from monitor.workflow.context import Context
 from monitor.workflow.killpoints import killpoint
-from monitor.workflow.review import Refusal, accepted_source, note
+from monitor.workflow.review import Refusal, accepted_source, note, refuse_changed
 
 #: How long a decision can be taken back.
 GRACE = pace.GRACE
@@ -20,16 +20,18 @@ GRACE = pace.GRACE
 _CORRECT = "To take back what it published, publish a correction. Nothing was changed."
 
 
-def undo(context: Context, proposal_id: int, by: str) -> Proposal:
+def undo(context: Context, proposal_id: int, by: str, *, version: int | None = None) -> Proposal:
     """Make a decided proposal wait again, and the issue stand where it stood; or end a postponement.
 
-    Raises Refusal once a minute is over or anybody was told, or when something else has happened since.
+    ``version`` is the one the maintainer saw: another decision, made since, is not taken back unseen. Raises Refusal
+    then, once a minute is over or anybody was told, or when something else has happened since.
     """
     now = context.now()
     with context.database.transaction() as session:
         proposal = session.get(Proposal, proposal_id)
         if proposal is None:
             raise Refusal(f"there is no proposal {proposal_id}; `monitor proposals list` shows what waits")
+        refuse_changed(proposal, version)
         if proposal.state == ProposalState.PENDING:
             _recall(proposal)
         else:
