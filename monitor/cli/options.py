@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,12 +84,12 @@ def opened(
     path = config or shared.config or Path("config.yaml")
     try:
         settings = load(path, os.environ)
-        database = Database(settings.database_url)
-        if fresh and migrations.current(database) is None:
-            migrations.upgrade(database)
-        if not unready:
-            migrations.require(database)
-        yield Context(settings, database, clock(now or shared.now), os.environ, stopping, config_path=path)
+        with closing(Database(settings.database_url)) as database:
+            if fresh and migrations.current(database) is None:
+                migrations.upgrade(database)
+            if not unready:
+                migrations.require(database)
+            yield Context(settings, database, clock(now or shared.now), os.environ, stopping, config_path=path)
     except ConfigError as error:
         fail(str(error), USAGE)
     except migrations.SchemaMismatch as error:
