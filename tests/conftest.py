@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+import tests.engines  # noqa: F401 - its effect is meant
+
 # pytest finds its hooks and fixtures by name in this module.
 from tests.accepting import expectation, pytest_addoption, pytest_configure
 

@@ -20,7 +20,9 @@ import subprocess
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -82,12 +84,29 @@ class Launcher:
         self._process.wait(30)
         self._process.stdout.close()
 
-    def start(self, arguments: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> Child:
-        """Begin ``monitor *arguments``; its output goes to files in ``folder``."""
+    def start(
+        self,
+        arguments: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        folder: Path,
+        constants: Mapping[str, float] | None = None,
+    ) -> Child:
+        """Begin ``monitor *arguments``; its output goes to files in ``folder``.
+
+        ``constants`` are other values for it alone: {"monitor.workflow.deliver:_BATCH_SECONDS": 0.5}.
+        """
+        return self._begin({"arguments": list(arguments), "constants": dict(constants or {})}, environ, folder)
+
+    def call(self, function: str, now: datetime, *, environ: Mapping[str, str], folder: Path) -> Child:
+        """Begin a workflow ("monitor.workflow.heartbeat:heartbeat"), which says what came of it."""
+        return self._begin({"call": function, "now": now.isoformat()}, environ, folder)
+
+    def _begin(self, request: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Child:
         self._count += 1
         base = folder / f"command-{self._count:04}"
-        request = {"arguments": list(arguments), "environ": dict(environ), "base": str(base)}
-        return Child(self, int(self.ask(request)["pid"]), base)
+        answer = self.ask({**request, "environ": dict(environ), "base": str(base)})
+        return Child(self, int(answer["pid"]), base)
 
     def run(self, arguments: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> Child:
         """The same, and wait."""
@@ -154,18 +173,37 @@ def _become(request: dict[str, Any], passes: Counter[str]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environ"])
     random.seed()
-    sys.argv = ["monitor", *request["arguments"]]
-    code = _main()
+    for name, value in request.get("constants", {}).items():
+        module, _, constant = name.partition(":")
+        assert hasattr(sys.modules[module], constant), name
+        setattr(sys.modules[module], constant, value)
+    code = _ended(partial(_call, request) if "call" in request else partial(_command, request["arguments"]))
     base.with_suffix(".passes").write_text(json.dumps(passes))
     sys.stdout.flush()
     os._exit(code)  # taking the interpreter down costs more than most commands
 
 
-def _main() -> int:
+def _command(arguments: list[str]) -> None:
     from monitor.__main__ import main
 
+    sys.argv = ["monitor", *arguments]
+    main()
+
+
+def _call(request: dict[str, Any]) -> None:
+    from monitor.config import load
+    from monitor.store.database import Database
+    from monitor.workflow.context import Context
+
+    config = load(Path(os.environ["MONITOR_CONFIG"]), {})
+    moment = datetime.fromisoformat(request["now"])
+    module, _, function = request["call"].partition(":")
+    print(getattr(sys.modules[module], function)(Context(config, Database(config.database_url), lambda: moment)))
+
+
+def _ended(run: Callable[[], None]) -> int:
     try:
-        main()
+        run()
     except SystemExit as end:
         return int(end.code or 0)
     except BaseException:  # noqa: BLE001 - as the interpreter does at the top

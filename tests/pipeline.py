@@ -8,7 +8,7 @@
         world.deliver()
         world.messages()                     # files of the outbox folder, unless settings name a mail server
 
-What a subprocess needs: ``world.config_path``, ``world.environ`` and ``world.monitor("check", "--json")``.
+Commands: ``world.monitor("check", "--json")`` here, ``world.process(...)`` where it must be a process of its own.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import chdir, closing
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+import structlog
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
+from typer.testing import CliRunner
 
+from monitor.cli.app import app
 from monitor.config import Config, load
 from monitor.demo.facts import Facts
 from monitor.demo.replica import Replica
@@ -54,6 +60,8 @@ from monitor.workflow.sync import sync
 
 #: The day before the 2025 session's first rows that most tests begin on.
 EVE = date(2025, 1, 7)
+
+ROOT = Path(__file__).resolve().parent.parent
 
 #: Nobody listens there: a replica without FTP.
 NO_FTP = "ftp://127.0.0.1:9/pub/data"
@@ -129,6 +137,7 @@ class World:
         self._channels = {"bill_feed": feed, "bill_page": page, "acts_page": acts}
         self._settings = {"manners": {"interval_seconds": 0, **(manners or {})}, **(settings or {})}
         self._synced = synced
+        self.app: Any = None  # tests/web.py makes it
         self.database = Database(self.database_url)
         if self.database.is_sqlite and not durable:
             event.listen(self.database.engine, "connect", _do_not_wait_for_the_disk)
@@ -166,9 +175,16 @@ class World:
     def __enter__(self) -> Self:
         self.replica.__enter__()
         if self._synced:
-            migrations.upgrade(self.database)
+            self._migrate()
             self.sync()
         return self
+
+    def _migrate(self) -> None:
+        file = self.database.file
+        if file is None or file.exists():
+            migrations.upgrade(self.database)
+        else:
+            file.write_bytes(_migrated())
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
@@ -316,18 +332,44 @@ class World:
         """The argv of ``monitor`` at the world's moment."""
         return [sys.executable, "-m", "monitor", "--now", self.now.isoformat(), *arguments]
 
-    def monitor(self, *arguments: str, code: int | None = 0, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run the command and wait; ``code`` None takes any exit code."""
+    def monitor(
+        self, *arguments: str, code: int | None = 0, given: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The command in this process: what it prints, reads and returns is its own. ``code`` None takes any."""
+        assert "MONITOR_KILL_AT" not in self.environ, "that would end the tests: world.process"
+        command = self.command(*arguments)
+        environ = {"MONITOR_CONFIG": str(self.config_path), **self.environ}
+        with chdir(ROOT):
+            done = CliRunner().invoke(app, command[3:], input=given, env=environ, catch_exceptions=False)
+        structlog.reset_defaults()  # its stderr is gone
+        return _checked(subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr), code)
+
+    def process(self, *arguments: str, code: int | None = 0, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """The same as a process of its own: for a second of Python's start it may be killed."""
         done = subprocess.run(
             self.command(*arguments),
             env=self.command_environ,
-            cwd=Path(__file__).resolve().parent.parent,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=seconds,
         )
-        assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+        return _checked(done, code)
+
+
+def _checked(done: subprocess.CompletedProcess[str], code: int | None) -> subprocess.CompletedProcess[str]:
+    assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@cache
+def _migrated() -> bytes:
+    """SQLite's file as the migrations leave it, for every world; tests/test_migrations.py is about the way there."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "migrated.sqlite3"
+        with closing(Database(f"sqlite:///{file}")) as database:
+            migrations.upgrade(database)
+        return file.read_bytes()
 
 
 def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:

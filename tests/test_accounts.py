@@ -26,6 +26,12 @@ from monitor.workflow.review import Refusal
 WRONG = "The name or the password is wrong."
 
 
+@pytest.fixture(autouse=True)
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere desk() signs in with cheap ones."""
+    monkeypatch.setattr("web._CHEAP", accounts._HASHER)
+
+
 @pytest.fixture
 def world(tmp_path: Path, database_url: str) -> Iterator[World]:
     with World(tmp_path, [issue("stops", "2025 HB 7132")], database_url=database_url) as world:
@@ -468,17 +474,7 @@ def test_passwords_may_be_of_any_letters(one):
 
 
 def run(world: World, *arguments: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        world.command("maintainers", *arguments),
-        env=world.command_environ,
-        cwd=Path(__file__).resolve().parent.parent,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stderr
-    return done
+    return world.monitor("maintainers", *arguments, code=code, given=given)
 
 
 def test_maintainers_are_made_listed_disabled_and_reset_on_the_command_line(world):

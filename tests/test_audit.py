@@ -341,7 +341,8 @@ def test_the_page_shows_the_log_newest_first_and_pages_by_line(world):
     assert heads(world)[-1] in pages[0]
 
 
-@pytest.mark.parametrize("before", ["0", "-1", "x", "99999999999999999999", "1;drop table deeds", ""])
-def test_an_odd_place_to_go_on_breaks_nothing(tmp_path, before):
+def test_an_odd_place_to_go_on_breaks_nothing(tmp_path):
     with World(tmp_path, [issue("stops", "2025 HB 7132")]) as world:
-        assert desk(world).get("/desk/audit", query_string={"before": before}).status_code == 200
+        client = desk(world)
+        for before in ("0", "-1", "x", "99999999999999999999", "1;drop table deeds", ""):
+            assert client.get("/desk/audit", query_string={"before": before}).status_code == 200, before

@@ -284,7 +284,7 @@ def test_serve_answers_and_leaves_when_told(world):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
             assert "Legislation Achieved" in answer.read().decode()
             assert "Server" not in answer.headers
-        other = world.monitor("serve", "--listen", f"127.0.0.1:{port}", code=1)
+        other = world.process("serve", "--listen", f"127.0.0.1:{port}", code=1)
         assert f"cannot listen on 127.0.0.1:{port}" in other.stderr
     finally:
         process.send_signal(signal.SIGTERM)
@@ -318,6 +318,6 @@ def test_serve_warns_when_config_does_not_know_of_the_web_server_in_front(tmp_pa
     with World(tmp_path, ISSUES, settings={"web": {"proxies": proxies}, "organization": organization}) as world:
         taken = socket.create_server(("127.0.0.1", 0))
         with taken:
-            said = world.monitor("serve", "--listen", f"127.0.0.1:{taken.getsockname()[1]}", code=1).stderr
+            said = world.process("serve", "--listen", f"127.0.0.1:{taken.getsockname()[1]}", code=1).stderr
     assert ("web.proxies is 0" in said) is warned
     assert "cannot listen on" in said

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from email import message_from_string
 from email.message import EmailMessage
@@ -36,10 +33,10 @@ from monitor.workflow.heartbeat import heartbeat
 from monitor.workflow.killpoints import WEEKLY_POINTS
 from monitor.workflow.parcels import Packer
 from tests import pipeline
+from tests.crash import Child, Launcher
 from tests.pipeline import World, issue, watch, whole_session
 from tests.telling import propose, publish
 
-ROOT = Path(__file__).resolve().parent.parent
 BOARD = [issue("stops", watch("2025 HB 7132", effect="achieved")), issue("quotas", "2025 HB 7132", "2025 SB 1171")]
 #: HB 7132's hearing of March 7 was noticed on the 3rd, a Monday.
 EVE, NOTICED = date(2025, 3, 2), date(2025, 3, 3)
@@ -356,51 +353,33 @@ def test_a_long_job_is_not_taken_for_a_hung_one(world: World, name: str, least: 
     assert progress.times >= least
 
 
-#: Another process that says what the note came to, once it is told to begin.
-NOTING = """
-import os, sys
-from datetime import datetime
-from pathlib import Path
-from monitor.config import load
-from monitor.store.database import Database
-from monitor.workflow.context import Context
-from monitor.workflow.correct import correct
-from monitor.workflow.foresee import Sample, foresee
-from monitor.workflow.heartbeat import heartbeat
-config = load(Path(os.environ["MONITOR_CONFIG"]), {})
-context = Context(config, Database(config.database_url), lambda: datetime.fromisoformat(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-print(heartbeat(context))
-"""
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    with Launcher() as one:
+        yield one
 
 
-@contextmanager
-def noting(world: World, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """It, waiting to be told."""
-    pipe, env = subprocess.PIPE, {**world.command_environ, "PYTHONPATH": str(ROOT), **environ}
-    command = [sys.executable, "-c", NOTING, world.now.isoformat()]
-    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield process
+def noting(launcher: Launcher, world: World, **environ: str) -> Child:
+    """Another process that says what the note came to."""
+    environ = {**world.command_environ, **environ}
+    return launcher.call("monitor.workflow.heartbeat:heartbeat", world.now, environ=environ, folder=world.folder)
 
 
 @pytest.mark.parametrize("point", WEEKLY_POINTS)
-def test_a_kill_loses_no_weekly_note_and_repeats_none(world: World, point: str) -> None:
+def test_a_kill_loses_no_weekly_note_and_repeats_none(world: World, launcher: Launcher, point: str) -> None:
     world.at(date(2025, 3, 9))
     for name in ("ann", "bob", "cat"):
         world.subscribe(f"{name}@example.org", interests=["heartbeat"])
     quiet_week(world)
-    with noting(world, MONITOR_KILL_AT=point) as process:
-        said, _ = process.communicate("\n", timeout=30)
-    assert (process.returncode, said) == (-signal.SIGKILL, "")
+    killed = noting(launcher, world, MONITOR_KILL_AT=point)
+    assert (killed.wait(), killed.said) == (-signal.SIGKILL, "")
     assert heartbeat(world.context) == (3 if point.startswith("before") else 0)
     assert world.deliver().sent == 3
     assert len(world.deliveries()) == 3
     assert len(world.notices("heartbeat")) == 1, "nothing of the killed one is left"
 
 
+<<<<<<< HEAD
 def test_the_week_is_read_once_however_differently_readers_choose(world: World) -> None:
     world.at(date(2025, 3, 9))
     asked: list[str] = []
@@ -426,16 +405,15 @@ def test_to_find_that_no_week_is_over_keeps_nobody_from_writing(world: World) ->
 
 
 def test_two_processes_send_one_weekly_note(world: World) -> None:
+=======
+def test_two_processes_send_one_weekly_note(world: World, launcher: Launcher) -> None:
     world.at(date(2025, 3, 9))
     for number in range(40):
         world.subscribe(f"reader{number}@example.org", interests=["heartbeat"])
     quiet_week(world)
-    with noting(world) as one, noting(world) as other:
-        for process in (one, other):
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        counts = [int(process.communicate(timeout=30)[0]) for process in (one, other)]
+    both = [noting(launcher, world), noting(launcher, world)]
+    assert [child.wait() for child in both] == [0, 0], [child.errors for child in both]
+    counts = [int(child.said) for child in both]
     assert sum(counts) == 40
     assert sorted(Counter(row.subscription_id for row in world.deliveries()).values()) == [1] * 40
 

@@ -259,7 +259,7 @@ def test_a_pause_the_server_asks_for_outlives_a_restart_and_an_impatient_person(
         [host] = [host for host in world.hosts() if host.failures]
         assert host.not_before == world.now + timedelta(hours=2)
         world.later(hours=1, minutes=59).check(everything=False)
-        done = json.loads(world.monitor("check", "--all", "--json").stdout)
+        done = json.loads(world.process("check", "--all", "--json").stdout)
         assert (done["requests"], done["blocked"]) == (0, len(world.rows(Source)))
         assert world.replica.request_count == asked
         world.later(minutes=2).check(everything=False)
@@ -273,7 +273,7 @@ def test_what_a_host_asked_of_us_outlives_a_crash(tmp_path: Path) -> None:
         begin_one(world)
         world.at(BROKEN).replica.misbehave(STATUS, status_fault(503, retry_after="7200"))
         world.environ["MONITOR_KILL_AT"] = "before_notice_commit"
-        assert world.monitor("check", "--all", code=None).returncode == -signal.SIGKILL
+        assert world.process("check", "--all", code=None).returncode == -signal.SIGKILL
         [host] = [host for host in world.hosts() if host.not_before is not None]
         assert host.not_before == world.now + timedelta(hours=2)
 

@@ -310,14 +310,16 @@ def test_a_sender_that_overslept_its_lease_repeats_one_message_at_most(
             for number in range(6):
                 world.subscribe(f"reader{number}@example.org")
             publish(world)
-            sleeper = start(launcher, world, "deliver", "--json")
+            argv = ["--now", world.now.isoformat(), "deliver", "--json"]
+            batch = {"monitor.workflow.deliver:_BATCH_SECONDS": 0.5}
+            sleeper = launcher.start(argv, environ=world.command_environ, folder=world.folder, constants=batch)
             assert sink.reached.wait(PATIENCE)
             sleeper.kill(signal.SIGSTOP)
             world.later(minutes=3)
             waker = start(launcher, world, "deliver", "--json")
             assert waker.wait() == 0, waker.errors
             sent_at = {one.id: one.sent_at for one in world.deliveries()}
-            time.sleep(6)  # by its own watch too it has slept for longer than a batch may take
+            time.sleep(1)  # by its own watch too it has slept for longer than a batch may take
             sink.gate.set()
             sleeper.kill(signal.SIGCONT)
             assert sleeper.wait() == 0, sleeper.errors

@@ -124,7 +124,7 @@ def world(tmp_path: Path, mail: SmtpSink) -> Iterator[World]:
 def killed(world: World, point: str) -> None:
     """A pass of another process that dies there."""
     world.environ["MONITOR_KILL_AT"] = point
-    assert world.monitor("deliver", code=None).returncode == -9
+    assert world.process("deliver", code=None).returncode == -9
     del world.environ["MONITOR_KILL_AT"]
 
 

@@ -141,10 +141,10 @@ def test_many_sources_are_paged_without_losing_one(world):
     assert seen == [f"{number:03d}" for number in range(150)]
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "ftp://example.org/x"])
-def test_an_address_a_browser_must_not_follow_is_no_link(world, url):
-    change(world, "document_list/%", url=url)
-    assert f'href="{url}"' not in page(world)
+def test_an_address_a_browser_must_not_follow_is_no_link(world):
+    for url in ("javascript:alert(1)", "data:text/html,x", "ftp://example.org/x"):
+        change(world, "document_list/%", url=url)
+        assert f'href="{url}"' not in page(world)
 
 
 def test_looking_changes_nothing(world):

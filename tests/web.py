@@ -10,11 +10,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from pipeline import World
 
 from monitor.web.app import create_app
@@ -22,7 +27,7 @@ from monitor.workflow import accounts
 
 PASSWORD = "correct horse battery"
 
-_APPS: WeakKeyDictionary[World, Flask] = WeakKeyDictionary()
+_CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -33,12 +38,30 @@ class Browser(FlaskClient):
         return super().open(*args, buffered=buffered, **kwargs)
 
 
+class _Templates(BytecodeCache):
+    """Every app compiles its templates anew, and there is an app for every world: once for all of them."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+_TEMPLATES = _Templates()
+
+
 def app(world: World) -> Flask:
     """The app over the world's database, with the world's clock, even after it is moved."""
-    if world not in _APPS:
-        _APPS[world] = create_app(world.context)
-        _APPS[world].test_client_class = Browser
-    return _APPS[world]
+    if world.app is None:  # kept with the world, and gone with it
+        world.app = create_app(world.context)
+        world.app.test_client_class = Browser
+        world.app.jinja_env.bytecode_cache = _TEMPLATES
+    made: Flask = world.app
+    return made
 
 
 def public(world: World) -> FlaskClient:
@@ -49,12 +72,23 @@ def desk(world: World, role: str = "maintainer", name: str | None = None) -> Fla
     """Signed in as ``name``, who is made when unknown: Dana the maintainer, or Vera the viewer."""
     who = name or {"maintainer": "Dana", "viewer": "Vera"}[role]
     known = {one["name"] for one in maintainers(world)}
-    if who not in known:
-        accounts.add(world.context, who, PASSWORD, role, "the test")
     client = public(world)
-    answer = sign_in(client, who)
+    with _cheap_passwords():
+        if who not in known:
+            accounts.add(world.context, who, PASSWORD, role, "the test")
+        answer = sign_in(client, who)
     assert answer.status_code == 303, answer.text
     return client
+
+
+@contextmanager
+def _cheap_passwords() -> Iterator[None]:
+    """Most tests only want to be in; what a password costs is test_accounts's own business."""
+    real, accounts._HASHER = accounts._HASHER, _CHEAP
+    try:
+        yield
+    finally:
+        accounts._HASHER = real
 
 
 def sign_in(client: FlaskClient, name: str, password: str = PASSWORD, **fields: str) -> Any:

@@ -82,7 +82,7 @@ class Replica:
         self._server = Server((host, port), self)
         self.base_url = self.site.base_url = f"http://{host}:{self._server.server_address[1]}"
         self._ftp = self._start_ftp(host) if with_ftp else None
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def _start_ftp(self, host: str) -> FtpCopy:
         from monitor.demo.ftp import FtpCopy
