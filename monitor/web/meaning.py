@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,7 @@ from monitor.interpret.actions import classify
 from monitor.interpret.track import Track, read_track
 from monitor.model.legislature import ActionRow, CanonicalAction, Stage
 from monitor.model.tracking import ChangeKind, Direction, Effect, ProposalKind, Status
-from monitor.store import bills, sources
+from monitor.store import sources
 from monitor.store.schema import Bill, ChangeRow, Evidence, Proposal, Watch
 from monitor.web import words
 
@@ -49,13 +49,20 @@ class Step:
     is_new: bool
 
 
-def read_meaning(session: Session, proposal: Proposal, bill: Bill | None, today: date) -> Meaning:
+def read_meaning(
+    session: Session,
+    proposal: Proposal,
+    bill: Bill | None,
+    rows: Sequence[ActionRow],
+    changed: Mapping[int, ChangeRow],
+    today: date,
+) -> Meaning:
+    """``rows`` are the bill's history as it stands, ``changed`` the changes that the evidence names."""
     if bill is None:
         return Meaning("", "", False, None, (), _why_publication(proposal), ())
-    rows = bills.history(bills.ledger(session, bill.id))
     track = read_track(bill.key, rows, today)
     watch = _watch(session, proposal, bill)
-    before, after = _stages(session, proposal)
+    before, after = _stages(proposal, changed)
     law = track.reading.is_law
     dates = {one.action_date for one in proposal.evidence if one.action_date is not None}
     return Meaning(
@@ -75,11 +82,11 @@ def _watch(session: Session, proposal: Proposal, bill: Bill) -> Watch | None:
     return next((one for one in watches if one.issue_id == proposal.issue_id), None)
 
 
-def _stages(session: Session, proposal: Proposal) -> tuple[str, str]:
+def _stages(proposal: Proposal, changed: Mapping[int, ChangeRow]) -> tuple[str, str]:
     """The stage before the newest news and after it. An amended row keeps its two wordings there instead."""
     newest: Evidence | None = None
     for one in proposal.evidence:
-        change = session.get(ChangeRow, one.change_id) if one.change_id else None
+        change = changed.get(one.change_id or 0)
         amended = change is not None and change.kind == ChangeKind.ACTION_AMENDED
         if not amended and one.after and (newest is None or one.first_seen_at > newest.first_seen_at):
             newest = one
