@@ -74,8 +74,8 @@ def issue(session: Session, issue_id: str) -> Answer:
     return page(show("issue.html.j2", found.row.name, summary, here, page=found))
 
 
-def _moves(session: Session) -> tuple[Move, ...]:
-    rows = moves.published(session)
+def _moves(session: Session, limit: int = 1000) -> tuple[Move, ...]:
+    rows = moves.published(session, limit=limit)
     linker = Linker.of(monitor().config, watched.bill_keys(session), watched.acts(session))
     return history.read_moves(rows, linker, moves.bills_of(session, [one.bill_id for one in rows if one.bill_id]))
 
@@ -162,8 +162,9 @@ def board_json(session: Session) -> Answer:
 @answered()
 def atom(session: Session) -> Answer:
     """Every published move as a feed."""
-    told = _moves(session)
-    began = max((row.updated_at for row in read_board(session, monitor()).rows), default=None)
+    told = _moves(session, feeds.MOST)
+    rows = () if told else read_board(session, monitor()).rows
+    began = max((row.updated_at for row in rows), default=None)
     return Answer(feeds.atom(monitor().config, told, began), "application/atom+xml")
 
 
