@@ -125,7 +125,7 @@ def share_page(session: Session, issue_id: str) -> Answer:
     if issue_id and not rows:
         abort(404)
     heading = f"Put {rows[0].name if issue_id else 'this board'} on your site"
-    embed = share.embed_address(issue_id)
+    embed = share.address("board.embed", issue_id=issue_id)
     fragment = render_template("fragment.html.j2", rows=rows, address=share.address, verified=found.fresh.verified)
     values = {"frame": share.frame(embed, rows[0].name if issue_id else ""), "fragment": fragment, "embed": embed}
     return page(

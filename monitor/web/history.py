@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from monitor.interpret.sentences import plain_day
 from monitor.model.tracking import Status
@@ -21,7 +21,6 @@ class Proof:
     day: str
     quote: str
     official: str
-    source: str
     sha256: str
 
 
@@ -36,7 +35,6 @@ class Move:
     after: Status
     reason: tuple[Piece, ...]
     on: When
-    day: date
     published: When
     at: datetime
     proofs: tuple[Proof, ...]
@@ -84,7 +82,6 @@ def _move(
         after=Status(row.to_status),
         reason=linker.pieces(row.reason, row.issue_id),
         on=words.on(day),
-        day=day,
         published=words.at(row.at),
         at=max(row.at, later.at) if later is not None else row.at,
         proofs=tuple(_proof(one, official) for one in evidence[:5]),
@@ -99,9 +96,8 @@ def _move(
 
 
 def _proof(one: Evidence, official: str) -> Proof:
-    source = safe(one.url)
     day = f"{one.action_date.month}/{one.action_date.day}/{one.action_date.year}" if one.action_date else ""
-    return Proof(day, one.quote, official or source, source, one.snapshot_sha256 or "")
+    return Proof(day, one.quote, official or safe(one.url), one.snapshot_sha256 or "")
 
 
 # ------------------------------------------------------------------ the line
@@ -134,7 +130,7 @@ class Line:
     levels: tuple[tuple[str, int], ...] = tuple((one.label, height) for one, height in _HEIGHT.items())
 
 
-def draw(moves: Sequence[Move], status: Status, since: date | None) -> Line | None:
+def draw(moves: Sequence[Move]) -> Line | None:
     """The line of an issue's moves (newest first, as they are listed); None while nothing ever moved."""
     shown = [move for move in reversed(moves) if move.moved or move.is_text_changed][-_MOST:]
     if not any(move.moved for move in shown):

@@ -142,7 +142,7 @@ def read_issue(session: Session, context: Context, issue_id: str) -> IssueView |
         bills=drawn,
         folded=folded,
         moves=told,
-        line=history.draw(told, row.status, issue.status_since),
+        line=history.draw(told),
         hearings=coming,
         legislature=legislature(session, words.day(now)),
         documents=_documents(context.config, watched.publications_of_issue(session, issue_id)),
