@@ -8,7 +8,7 @@ from flask import Blueprint, abort, render_template, request
 from sqlalchemy.orm import Session
 
 from monitor.model.tracking import Status
-from monitor.store import moves, watched
+from monitor.store import moves
 from monitor.web import calendar, feeds, history, share, words
 from monitor.web.access import Access, access
 from monitor.web.answers import Answer, answered, page
@@ -76,8 +76,7 @@ def issue(session: Session, issue_id: str) -> Answer:
 
 def _moves(session: Session, limit: int = 1000) -> tuple[Move, ...]:
     rows = moves.published(session, limit=limit)
-    linker = Linker.of(monitor().config, watched.bill_keys(session), watched.acts(session))
-    return history.read_moves(rows, linker, moves.bills_of(session, [one.bill_id for one in rows if one.bill_id]))
+    return history.read_moves(session, rows, Linker.of(session, monitor().config))
 
 
 @blueprint.get("/changes")

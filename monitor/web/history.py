@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from monitor.interpret.sentences import plain_day
 from monitor.model.tracking import Status
+from monitor.store import bills
 from monitor.store.schema import Bill, Evidence, Transition
 from monitor.web import words
 from monitor.web.links import Linker, Piece, safe
@@ -59,20 +62,21 @@ class Move:
         return self.text_before != self.text_after
 
 
-def read_moves(rows: Sequence[Transition], linker: Linker, bills: Mapping[int, Bill]) -> tuple[Move, ...]:
+def read_moves(session: Session, rows: Sequence[Transition], linker: Linker) -> tuple[Move, ...]:
     """The moves, in the order given. A correction and what it corrects name each other."""
+    named = bills.of_ids(session, {row.bill_id for row in rows if row.bill_id})
     corrected = {row.corrects_id: row for row in reversed(rows) if row.corrects_id is not None}
     by_id = {row.id: row for row in rows}
-    return tuple(_move(row, linker, bills, by_id.get(row.corrects_id or 0), corrected.get(row.id)) for row in rows)
+    return tuple(_move(row, linker, named, by_id.get(row.corrects_id or 0), corrected.get(row.id)) for row in rows)
 
 
 def _move(
-    row: Transition, linker: Linker, bills: Mapping[int, Bill], earlier: Transition | None, later: Transition | None
+    row: Transition, linker: Linker, named: Mapping[int, Bill], earlier: Transition | None, later: Transition | None
 ) -> Move:
     evidence = row.proposal.evidence if row.proposal is not None else []
     happened = max((one.action_date for one in evidence if one.action_date is not None), default=words.day(row.at))
     day = words.day(row.at) if row.corrects_id is not None else happened
-    bill = bills.get(row.bill_id or 0)
+    bill = named.get(row.bill_id or 0)
     official = linker.official(bill.key) if bill is not None else ""
     return Move(
         id=row.id,
