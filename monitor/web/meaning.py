@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from monitor.interpret.actions import classify
 from monitor.interpret.track import Track, read_track
-from monitor.model.legislature import ActionRow, CanonicalAction, Stage
+from monitor.model.legislature import ActionRow, Stage
 from monitor.model.tracking import ChangeKind, Direction, Effect, ProposalKind, Status
 from monitor.store import sources
 from monitor.store.schema import Bill, ChangeRow, Evidence, Proposal, Watch
@@ -141,37 +141,20 @@ def _why_publication(proposal: Proposal) -> str:
     return _what_to_decide(proposal) if is_review else "A document moves no status; the text may be behind."
 
 
-_History = Sequence[tuple[ActionRow, CanonicalAction]]
+#: For a bill that is law and for any other: what the history is searched for, and what is said of it, or without it.
+_SIGNATURE = ("executive-signature", "Signature row found ({day}).", "No signature row.")
+_VETO = ("executive-veto", "Veto row found ({day}).", "")
+_ACT_NUMBER = ("act-number", "The act number alone ({day}) was not counted as law.", "")
 
 
-def _signature(history: _History) -> str:
-    return _of_class(history, "executive-signature", "Signature row found ({day}).", "No signature row.")
-
-
-def _act_number(history: _History) -> str:
-    return _of_class(history, "act-number", "The act number alone ({day}) was not counted as law.", "")
-
-
-def _no_signature(history: _History) -> str:
-    return _of_class(history, "executive-veto", "Veto row found ({day}).", "")
-
-
-def _unknown(history: _History) -> str:
-    unknown = sum(action.phrase == "unclassified" for _, action in history)
-    return f"{words.count(unknown, 'row')} of the history could not be understood." if unknown else ""
-
-
-def _of_class(history: _History, term: str, found: str, missing: str) -> str:
-    days = [row.date for row, action in history if term in action.classification]
-    return found.format(day=words.short_day(days[-1], history[-1][0].date)) if days else missing
-
-
-#: Said of a bill that is law, and of any other.
-_OF_LAW: Sequence[Callable[[_History], str]] = (_signature, _act_number, _unknown)
-_OF_OTHERS: Sequence[Callable[[_History], str]] = (_no_signature, _act_number, _unknown)
-
-
-def _checks(rows: Sequence[ActionRow], stage: Stage) -> list[str]:
+def _checks(rows: Sequence[ActionRow], stage: Stage) -> Iterator[str]:
     history = [(row, classify(row.description)) for row in rows]
-    checks = _OF_LAW if stage.is_law else _OF_OTHERS
-    return [said for check in checks if history and (said := check(history))]
+    if not history:
+        return
+    for term, found, missing in (_SIGNATURE if stage.is_law else _VETO, _ACT_NUMBER):
+        days = [row.date for row, action in history if term in action.classification]
+        if days or missing:
+            yield found.format(day=words.short_day(days[-1], rows[-1].date)) if days else missing
+    unknown = sum(action.phrase == "unclassified" for _, action in history)
+    if unknown:
+        yield f"{words.count(unknown, 'row')} of the history could not be understood."
