@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from monitor.web.evidence_view import EvidenceView, read_evidence
 from monitor.web.links import safe
 from monitor.web.meaning import Meaning, read_meaning
 from monitor.web.outcome import Outcome, read_outcome, taken
-from monitor.web.queue_view import KINDS, age, issue_name, place_of, sentence
+from monitor.web.queue_view import KINDS, InQueue, age, issue_name, place_of, sentence
 from monitor.web.textdiff import Run
 from monitor.web.textdiff import words as word_diff
 from monitor.workflow.context import Context
@@ -75,10 +76,7 @@ class ProposalView:
     until: str
     taken: str
     phrase: str
-    place: int
-    total: int
-    previous: int | None
-    next: int | None
+    place: InQueue
     issue: str
     topic: str
     age: str
@@ -135,12 +133,7 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
     issue = session.get(Issue, proposal.issue_id) if proposal.issue_id else None
     bill = session.get(Bill, proposal.bill_id) if proposal.bill_id else None
     subject = _subject(context, proposal, bill)
-    official = subject.url if bill is not None and subject is not None else ""
-    ledger = bills.ledger(session, bill.id) if bill is not None else []
-    named = [one.change_id for one in proposal.evidence if one.change_id]
-    changed = {one.id: one for one in changes.of_ids(session, named)}
-    order = queue.order(session, today)
-    place, previous, following = place_of(order, proposal.id)
+    evidence, meaning = _proof(session, proposal, bill, subject, today)
     draft = suggested(proposal, issue)
     done = proposals.transition_of(session, proposal.id)
     text_now, text_then = _texts(issue, draft, done)
@@ -158,10 +151,7 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
         until=proposal.postponed_until.isoformat() if proposal.postponed_until else "",
         taken=taken(proposal, now),
         phrase=proposal.evidence[0].quote if kind is Waiting.PHRASE and proposal.evidence else "",
-        place=place,
-        total=len(order),
-        previous=previous,
-        next=following,
+        place=place_of(queue.order(session, today), proposal.id),
         issue=issue_name(issue),
         topic=issue.topic.name if issue is not None else "",
         age=age(proposal.created_at, now),
@@ -171,14 +161,28 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
         stands=Status(issue.status) if issue is not None else None,
         sentence=sentence(proposal),
         subject=subject,
-        evidence=read_evidence(session, proposal, official, ledger, changed),
-        meaning=read_meaning(session, proposal, bill, bills.history(ledger), changed, today),
+        evidence=evidence,
+        meaning=meaning,
         text_now=text_now,
         suggested=draft,
         draft=draft,
         text_then=text_then,
         audience=_audience(session, issue) if is_pending and publishes else "",
         outcome=read_outcome(session, proposal, now),
+    )
+
+
+def _proof(
+    session: Session, proposal: Proposal, bill: Bill | None, subject: Subject | None, today: date
+) -> tuple[EvidenceView, Meaning]:
+    """Both rest on the bill's rows and on the changes that the evidence names."""
+    ledger = bills.ledger(session, bill.id) if bill is not None else []
+    named = [one.change_id for one in proposal.evidence if one.change_id]
+    changed = {one.id: one for one in changes.of_ids(session, named)}
+    official = subject.url if bill is not None and subject is not None else ""
+    return (
+        read_evidence(session, proposal, official, ledger, changed),
+        read_meaning(session, proposal, bill, bills.history(ledger), changed, today),
     )
 
 
