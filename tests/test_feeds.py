@@ -238,6 +238,19 @@ def test_board_json_says_where_an_issue_stands(world):
     assert board["sources"]["total"] == board["sources"]["read_well"] > 0
 
 
+def test_however_many_moves_came_since_an_issue_says_when_it_changed(world):
+    signed(world)
+    later = {"from_status": "no_progress", "to_status": "no_progress", "narrative_before": "", "narrative_after": ""}
+    with world.database.transaction() as session:
+        at = world.now + timedelta(hours=1)
+        moves = (Transition(issue_id="swat", reason="More.", decided_by="Dana", at=at, **later) for _ in range(1001))
+        session.add_all(moves)
+    found = json.loads(reader(world).get("/board.json").data)
+    changed = {one["id"]: one["changed_at"] for one in found["topics"][0]["issues"]}
+    assert changed == {"stops": "2025-06-10T10:10:00+00:00", "swat": "2025-06-10T11:10:00+00:00"}
+    assert len(feed(world).findall(f"{ATOM}entry")) == 100
+
+
 def test_board_json_stays_the_same_while_nothing_happens(world):
     before = reader(signed(world)).get("/board.json").data
     world.later(minutes=30)

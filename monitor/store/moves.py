@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from monitor.store.schema import Bill, Evidence, Issue, Proposal, Snapshot, Transition
+from monitor.store.schema import Evidence, Issue, Proposal, Snapshot, Transition
 
 
 def published(session: Session, issue_id: str | None = None, limit: int = 1000) -> list[Transition]:
@@ -31,11 +30,6 @@ def last_moved(session: Session) -> dict[str, datetime]:
     """For each issue that ever moved, when something was last published of it."""
     rows = select(Transition.issue_id, func.max(Transition.at)).group_by(Transition.issue_id)
     return dict(session.execute(rows).all())
-
-
-def bills_of(session: Session, ids: Collection[int]) -> dict[int, Bill]:
-    """Bills by their ids."""
-    return {bill.id: bill for bill in session.scalars(select(Bill).where(Bill.id.in_(ids)))}
 
 
 def _is_cited() -> ColumnElement[bool]:

@@ -26,18 +26,25 @@ class WatchedBill:
     stage: str | None
 
 
-def bills_of_issue(session: Session, issue_id: str) -> list[WatchedBill]:
-    """Newest session first, then by number."""
+def bills_of_issues(session: Session, issue_id: str | None = None) -> dict[str, list[WatchedBill]]:
+    """Each issue's bills, newest session first, then by number; with ``issue_id`` only that one's."""
+    bill = (Bill.id, Bill.session, Bill.identifier, Bill.title)
     rows = (
-        select(Bill.id, Bill.session, Bill.identifier, Bill.title, Watch.direction, Watch.effect, Bill.stage)
+        select(Watch.issue_id, *bill, Watch.direction, Watch.effect, Bill.stage)
         .join(Watch, Watch.bill_id == Bill.id)
-        .where(Watch.issue_id == issue_id, Watch.active)
+        .where(Watch.active)
         .order_by(Bill.session.desc(), Bill.identifier)
     )
-    return [
-        WatchedBill(bill_id, BillKey(year, identifier), title, direction, effect, stage)
-        for bill_id, year, identifier, title, direction, effect, stage in session.execute(rows)
-    ]
+    rows = rows if issue_id is None else rows.where(Watch.issue_id == issue_id)
+    found: dict[str, list[WatchedBill]] = {}
+    for issue, number, year, identifier, title, direction, effect, stage in session.execute(rows):
+        one = WatchedBill(number, BillKey(year, identifier), title, direction, effect, stage)
+        found.setdefault(issue, []).append(one)
+    return found
+
+
+def bills_of_issue(session: Session, issue_id: str) -> list[WatchedBill]:
+    return bills_of_issues(session, issue_id).get(issue_id, [])
 
 
 def bill_keys(session: Session) -> dict[str, list[BillKey]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 from typing import cast
 
 from flask import Response, abort, request
@@ -30,11 +29,10 @@ def saved(session: Session, snapshot: Snapshot) -> Response:
     if not is_text:
         response.headers["Content-Disposition"] = f'attachment; filename="{snapshot.sha256[:16]}.bin"'
     response.headers["Content-Security-Policy"] = POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     response.cache_control.public = True
     response.cache_control.max_age = 365 * 86400
     response.cache_control.immutable = True
-    response.set_etag(hashlib.sha256(body).hexdigest()[:32])
+    response.set_etag(snapshot.sha256[:32])
     return cast("Response", response.make_conditional(request))
 
 

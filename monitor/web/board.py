@@ -8,7 +8,7 @@ from flask import Blueprint, abort, render_template, request
 from sqlalchemy.orm import Session
 
 from monitor.model.tracking import Status
-from monitor.store import moves, watched
+from monitor.store import moves
 from monitor.web import calendar, feeds, history, share, words
 from monitor.web.access import Access, access
 from monitor.web.answers import Answer, answered, page
@@ -74,10 +74,9 @@ def issue(session: Session, issue_id: str) -> Answer:
     return page(show("issue.html.j2", found.row.name, summary, here, page=found))
 
 
-def _moves(session: Session) -> tuple[Move, ...]:
-    rows = moves.published(session)
-    linker = Linker.of(monitor().config, watched.bill_keys(session), watched.acts(session))
-    return history.read_moves(rows, linker, moves.bills_of(session, [one.bill_id for one in rows if one.bill_id]))
+def _moves(session: Session, limit: int = 1000) -> tuple[Move, ...]:
+    rows = moves.published(session, limit=limit)
+    return history.read_moves(session, rows, Linker.of(session, monitor().config))
 
 
 @blueprint.get("/changes")
@@ -125,7 +124,7 @@ def share_page(session: Session, issue_id: str) -> Answer:
     if issue_id and not rows:
         abort(404)
     heading = f"Put {rows[0].name if issue_id else 'this board'} on your site"
-    embed = share.embed_address(issue_id)
+    embed = share.address("board.embed", issue_id=issue_id)
     fragment = render_template("fragment.html.j2", rows=rows, address=share.address, verified=found.fresh.verified)
     values = {"frame": share.frame(embed, rows[0].name if issue_id else ""), "fragment": fragment, "embed": embed}
     return page(
@@ -162,8 +161,9 @@ def board_json(session: Session) -> Answer:
 @answered()
 def atom(session: Session) -> Answer:
     """Every published move as a feed."""
-    told = _moves(session)
-    began = max((row.updated_at for row in read_board(session, monitor()).rows), default=None)
+    told = _moves(session, feeds.MOST)
+    rows = () if told else read_board(session, monitor()).rows
+    began = max((row.updated_at for row in rows), default=None)
     return Answer(feeds.atom(monitor().config, told, began), "application/atom+xml")
 
 

@@ -126,7 +126,7 @@ def read_board(session: Session, context: Context) -> Board:
     standings = board.standings(session, now)
     moved = moves.last_moved(session)
     waiting = watched.unreviewed(session)
-    linker = Linker.of(context.config, watched.bill_keys(session), watched.acts(session))
+    linker = Linker.of(session, context.config)
     doubting = Doubts(context.config, now)
     topics: dict[str, list[Row]] = {}
     for one in standings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,7 +13,7 @@ from monitor.interpret.actions import classify
 from monitor.interpret.sentences import plain_day
 from monitor.model.legislature import Bill
 from monitor.model.tracking import ChangeKind, ProposalKind, SourceKind
-from monitor.store import bills, snapshots
+from monitor.store import snapshots
 from monitor.store.schema import Action, ChangeRow, Evidence, Proposal, Snapshot, Source
 from monitor.web import words
 from monitor.web.links import safe
@@ -81,20 +81,24 @@ class EvidenceView:
     pages: Pages
 
 
-def read_evidence(session: Session, proposal: Proposal, official: str) -> EvidenceView:
-    """``official`` is the bill's own page; evidence often stands in the bulk files, which are no page to read."""
+def read_evidence(
+    session: Session, proposal: Proposal, official: str, ledger: Sequence[Action], changed: Mapping[int, ChangeRow]
+) -> EvidenceView:
+    """``official`` is the bill's own page; evidence often stands in the bulk files, which are no page to read.
+
+    ``ledger`` are all rows of the bill, ``changed`` the changes that the evidence names.
+    """
     proofs = proposal.evidence
     lead = proofs[0] if proofs else None
-    quotes = [_quote(session, one) for one in proofs]
-    after = _snapshot(session, proposal, lead)
+    after = _snapshot(session, lead, changed) if lead is not None else None
     before = snapshots.good_before(session, after) if after is not None else None
-    lines, caption = _history(session, proposal, before, after)
+    lines, caption = _history(session, proposal, ledger, before, after)
     dates = sorted({one.action_date for one in proofs if one.action_date is not None})
     return EvidenceView(
-        quotes=tuple(quotes[:1]),
-        more=len(quotes[1:]),
+        quotes=tuple(_quote(one, changed) for one in proofs[:1]),
+        more=len(proofs[1:]),
         dated=" and ".join(plain_day(day) for day in dates[-2:]),
-        seen=_seen(session, proposal, lead) if lead is not None else "",
+        seen=_seen(session, lead, ledger, changed) if lead is not None else "",
         caption=caption,
         lines=lines,
         pages=Pages(
@@ -107,8 +111,8 @@ def read_evidence(session: Session, proposal: Proposal, official: str) -> Eviden
     )
 
 
-def _quote(session: Session, one: Evidence) -> Quote:
-    change = session.get(ChangeRow, one.change_id) if one.change_id else None
+def _quote(one: Evidence, changed: Mapping[int, ChangeRow]) -> Quote:
+    change = changed.get(one.change_id or 0)
     amended = change is not None and change.kind == ChangeKind.ACTION_AMENDED
     label = _SIGNS[ChangeKind(change.kind)] if change is not None else "It says"
     return Quote(label, site_day(one.action_date), one.quote, one.before if amended else "")
@@ -119,26 +123,26 @@ def site_day(day: date | None) -> str:
     return f"{day.month}/{day.day}/{day.year}" if day is not None else ""
 
 
-def _snapshot(session: Session, proposal: Proposal, lead: Evidence | None) -> Snapshot | None:
-    if lead is None or lead.snapshot_sha256 is None:
+def _snapshot(session: Session, lead: Evidence, changed: Mapping[int, ChangeRow]) -> Snapshot | None:
+    if lead.snapshot_sha256 is None:
         return None
-    change = session.get(ChangeRow, lead.change_id) if lead.change_id else None
+    change = changed.get(lead.change_id or 0)
     if change is not None and change.snapshot_id is not None:
         return session.get(Snapshot, change.snapshot_id)
     return snapshots.find(session, lead.snapshot_sha256)
 
 
-def _seen(session: Session, proposal: Proposal, lead: Evidence) -> str:
+def _seen(session: Session, lead: Evidence, ledger: Sequence[Action], changed: Mapping[int, ChangeRow]) -> str:
     """When, and in which channel; which other channel shows it too."""
-    change = session.get(ChangeRow, lead.change_id) if lead.change_id else None
+    change = changed.get(lead.change_id or 0)
     source = session.get(Source, change.source_id) if change is not None and change.source_id else None
     where = ", in the bulk file" if source is not None and source.kind == "bill_feed" else ""
     where = ", on the status page" if source is not None and source.kind == "bill_page" else where
-    return words.plain_moment(lead.first_seen_at) + where + _elsewhere(session, proposal, lead, where)
+    return words.plain_moment(lead.first_seen_at) + where + _elsewhere(lead, ledger, where)
 
 
-def _elsewhere(session: Session, proposal: Proposal, lead: Evidence, where: str) -> str:
-    action = _action(session, proposal, lead)
+def _elsewhere(lead: Evidence, ledger: Sequence[Action], where: str) -> str:
+    action = next((one for one in ledger if (one.date, one.description) == (lead.action_date, lead.quote)), None)
     if action is None or not where:
         return ""
     other = action.in_page if "bulk" in where else action.in_feed
@@ -146,15 +150,8 @@ def _elsewhere(session: Session, proposal: Proposal, lead: Evidence, where: str)
     return f"; {name} shows it too" if other else f"; {name} does not show it"
 
 
-def _action(session: Session, proposal: Proposal, lead: Evidence) -> Action | None:
-    if proposal.bill_id is None:
-        return None
-    rows = bills.ledger(session, proposal.bill_id)
-    return next((one for one in rows if (one.date, one.description) == (lead.action_date, lead.quote)), None)
-
-
 def _history(
-    session: Session, proposal: Proposal, before: Snapshot | None, after: Snapshot | None
+    session: Session, proposal: Proposal, ledger: Sequence[Action], before: Snapshot | None, after: Snapshot | None
 ) -> tuple[tuple[Line, ...], str]:
     """The bill's history, newest first, around what changed; a few rows and how many there are of each."""
     if proposal.bill_id is None:
@@ -163,9 +160,9 @@ def _history(
         doubted = _doubted(session, before, after)
         if doubted is not None:
             return doubted
-    rows = bills.ledger(session, proposal.bill_id)[::-1]
     proven = {(one.action_date, one.quote) for one in proposal.evidence}
-    marked = [(one, _mark(one, proven)) for one in rows if not one.gone or (one.date, one.description) in proven]
+    shown = [one for one in reversed(ledger) if not one.gone or (one.date, one.description) in proven]
+    marked = [(one, _mark(one, proven)) for one in shown]
     marks = [mark for _, mark in marked]
     added, removed = marks.count("+"), marks.count("−")
     caption = (

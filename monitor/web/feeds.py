@@ -29,6 +29,8 @@ VERSION = 1
 _ATOM = "http://www.w3.org/2005/Atom"
 #: The day from which on our tag: addresses hold (RFC 4151); it never changes.
 _TAG_DAY = "2025-01-01"
+#: So many moves stand in a feed; older ones stand on the pages.
+MOST = 100
 #: What XML 1.0 cannot hold, even escaped.
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -39,9 +41,9 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def board_json(session: Session, context: Context) -> bytes:
     """The whole board; docs/reference/board-json.md says what each key means."""
     found = read_board(session, context)
-    own = {row.id: watched.bills_of_issue(session, row.id) for row in found.rows}
+    own = watched.bills_of_issues(session)
     hearings = calendar.coming(session, context)
-    last = {move.issue_id: move.at for move in moves.published(session)[::-1]}
+    last = moves.last_moved(session)
     base = context.config.sources.cga.base_url
     value = {
         "version": VERSION,
@@ -56,7 +58,7 @@ def board_json(session: Session, context: Context) -> bytes:
             {
                 "id": topic.id,
                 "name": topic.name,
-                "issues": [_issue(row, own[row.id], last.get(row.id), base) for row in topic.rows],
+                "issues": [_issue(row, own.get(row.id, []), last.get(row.id), base) for row in topic.rows],
             }
             for topic in found.topics
         ],
@@ -118,7 +120,7 @@ def atom(config: Config, told: Sequence[Move], began: datetime | None, of: tuple
     page = share.address("board.issue", **values) if of else share.address("board.board")
     SubElement(feed, "link", rel="alternate", href=page)
     _put(SubElement(feed, "author"), "name", config.organization.name)
-    for move in told[:100]:
+    for move in told[:MOST]:
         _entry(feed, config, move)
     body: bytes = tostring(feed, encoding="utf-8", xml_declaration=True)
     return body

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from monitor.interpret.sentences import plain_day
 from monitor.model.tracking import Status
+from monitor.store import bills
 from monitor.store.schema import Bill, Evidence, Transition
 from monitor.web import words
 from monitor.web.links import Linker, Piece, safe
@@ -21,7 +24,6 @@ class Proof:
     day: str
     quote: str
     official: str
-    source: str
     sha256: str
 
 
@@ -36,7 +38,6 @@ class Move:
     after: Status
     reason: tuple[Piece, ...]
     on: When
-    day: date
     published: When
     at: datetime
     proofs: tuple[Proof, ...]
@@ -61,20 +62,21 @@ class Move:
         return self.text_before != self.text_after
 
 
-def read_moves(rows: Sequence[Transition], linker: Linker, bills: Mapping[int, Bill]) -> tuple[Move, ...]:
+def read_moves(session: Session, rows: Sequence[Transition], linker: Linker) -> tuple[Move, ...]:
     """The moves, in the order given. A correction and what it corrects name each other."""
+    named = bills.of_ids(session, {row.bill_id for row in rows if row.bill_id})
     corrected = {row.corrects_id: row for row in reversed(rows) if row.corrects_id is not None}
     by_id = {row.id: row for row in rows}
-    return tuple(_move(row, linker, bills, by_id.get(row.corrects_id or 0), corrected.get(row.id)) for row in rows)
+    return tuple(_move(row, linker, named, by_id.get(row.corrects_id or 0), corrected.get(row.id)) for row in rows)
 
 
 def _move(
-    row: Transition, linker: Linker, bills: Mapping[int, Bill], earlier: Transition | None, later: Transition | None
+    row: Transition, linker: Linker, named: Mapping[int, Bill], earlier: Transition | None, later: Transition | None
 ) -> Move:
     evidence = row.proposal.evidence if row.proposal is not None else []
     happened = max((one.action_date for one in evidence if one.action_date is not None), default=words.day(row.at))
     day = words.day(row.at) if row.corrects_id is not None else happened
-    bill = bills.get(row.bill_id or 0)
+    bill = named.get(row.bill_id or 0)
     official = linker.official(bill.key) if bill is not None else ""
     return Move(
         id=row.id,
@@ -84,7 +86,6 @@ def _move(
         after=Status(row.to_status),
         reason=linker.pieces(row.reason, row.issue_id),
         on=words.on(day),
-        day=day,
         published=words.at(row.at),
         at=max(row.at, later.at) if later is not None else row.at,
         proofs=tuple(_proof(one, official) for one in evidence[:5]),
@@ -99,9 +100,8 @@ def _move(
 
 
 def _proof(one: Evidence, official: str) -> Proof:
-    source = safe(one.url)
     day = f"{one.action_date.month}/{one.action_date.day}/{one.action_date.year}" if one.action_date else ""
-    return Proof(day, one.quote, official or source, source, one.snapshot_sha256 or "")
+    return Proof(day, one.quote, official or safe(one.url), one.snapshot_sha256 or "")
 
 
 # ------------------------------------------------------------------ the line
@@ -134,7 +134,7 @@ class Line:
     levels: tuple[tuple[str, int], ...] = tuple((one.label, height) for one, height in _HEIGHT.items())
 
 
-def draw(moves: Sequence[Move], status: Status, since: date | None) -> Line | None:
+def draw(moves: Sequence[Move]) -> Line | None:
     """The line of an issue's moves (newest first, as they are listed); None while nothing ever moved."""
     shown = [move for move in reversed(moves) if move.moved or move.is_text_changed][-_MOST:]
     if not any(move.moved for move in shown):

@@ -120,11 +120,11 @@ def read_issue(session: Session, context: Context, issue_id: str) -> IssueView |
     standing = next(iter(board.standings(session, now, issue_id)), None)
     if standing is None:
         return None
-    linker = Linker.of(context.config, watched.bill_keys(session), watched.acts(session))
+    linker = Linker.of(session, context.config)
     waiting = watched.unreviewed(session).get(issue_id, [])
     row = read_row(standing, linker, Doubts(context.config, now), waiting, now)
     rows = moves.published(session, issue_id)
-    told = history.read_moves(rows, linker, moves.bills_of(session, [one.bill_id for one in rows if one.bill_id]))
+    told = history.read_moves(session, rows, linker)
     own = watched.bills_of_issue(session, issue_id)
     drawn, folded, coming = _bills(session, own, linker, words.day(now))
     issue = standing.issue
@@ -142,7 +142,7 @@ def read_issue(session: Session, context: Context, issue_id: str) -> IssueView |
         bills=drawn,
         folded=folded,
         moves=told,
-        line=history.draw(told, row.status, issue.status_since),
+        line=history.draw(told),
         hearings=coming,
         legislature=legislature(session, words.day(now)),
         documents=_documents(context.config, watched.publications_of_issue(session, issue_id)),
@@ -158,14 +158,10 @@ def _bills(
     rows = bills.histories(session, [bill.bill_id for bill in own])
     views = [_bill(bill, rows[bill.bill_id], linker, today) for bill in own]
     views.sort(key=lambda view: view.is_over)
-    over = [view for view in views if view.is_over]
-    folded = tuple(over[_DEAD_SHOWN:])
+    # Those that are over stand last.
+    open_ = len(views) - sum(view.is_over for view in views) + _DEAD_SHOWN
     hearings = [one for bill in own for one in _hearings(bill, rows[bill.bill_id], linker, today)]
-    return (
-        tuple(view for view in views if view not in folded),
-        folded,
-        tuple(sorted(hearings, key=lambda one: one.on.iso)),
-    )
+    return tuple(views[:open_]), tuple(views[open_:]), tuple(sorted(hearings, key=lambda one: one.on.iso))
 
 
 def _bill(bill: WatchedBill, rows: Sequence[ActionRow], linker: Linker, today: date) -> BillView:

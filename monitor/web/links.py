@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
+from sqlalchemy.orm import Session
+
 from monitor.config import Config
 from monitor.interpret.citations import ActCitation, BillCitation, find_acts, find_bills
 from monitor.interpret.sessions import session_of
 from monitor.model.legislature import BillKey
 from monitor.model.tracking import SourceKind
+from monitor.store import watched
 from monitor.workflow.sync import ACTS_PAGE, bill_page_url
 
 #: An act named at most so far behind a bill of its year is that bill's: "HB 7146 of 2017 (Public Act 17-193)".
@@ -70,18 +73,13 @@ class Linker:
     task_forces: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(
-        cls,
-        config: Config,
-        watched: Mapping[str, Sequence[BillKey]],
-        acts: Mapping[tuple[str, str], Sequence[BillKey]],
-    ) -> Linker:
-        """With the task forces that config's issues watch."""
+    def of(cls, session: Session, config: Config) -> Linker:
+        """With the bills and acts that are known, and the task forces that config's issues watch."""
         pages: dict[str, list[str]] = {}
         for watch in config.watches():
             if watch.kind is SourceKind.DOCUMENT_LIST and task_force_name(watch.url):
                 pages.setdefault(watch.issue, []).append(watch.url)
-        return cls(config.sources.cga.base_url, watched, acts, pages)
+        return cls(config.sources.cga.base_url, watched.bill_keys(session), watched.acts(session), pages)
 
     @cached_property
     def _of_board(self) -> Mapping[str, set[BillKey]]:

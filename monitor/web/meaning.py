@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from monitor.interpret.actions import classify
 from monitor.interpret.track import Track, read_track
-from monitor.model.legislature import ActionRow, CanonicalAction, Stage
+from monitor.model.legislature import ActionRow, Stage
 from monitor.model.tracking import ChangeKind, Direction, Effect, ProposalKind, Status
-from monitor.store import bills, sources
+from monitor.store import sources
 from monitor.store.schema import Bill, ChangeRow, Evidence, Proposal, Watch
 from monitor.web import words
 
@@ -49,13 +49,20 @@ class Step:
     is_new: bool
 
 
-def read_meaning(session: Session, proposal: Proposal, bill: Bill | None, today: date) -> Meaning:
+def read_meaning(
+    session: Session,
+    proposal: Proposal,
+    bill: Bill | None,
+    rows: Sequence[ActionRow],
+    changed: Mapping[int, ChangeRow],
+    today: date,
+) -> Meaning:
+    """``rows`` are the bill's history as it stands, ``changed`` the changes that the evidence names."""
     if bill is None:
         return Meaning("", "", False, None, (), _why_publication(proposal), ())
-    rows = bills.history(bills.ledger(session, bill.id))
     track = read_track(bill.key, rows, today)
     watch = _watch(session, proposal, bill)
-    before, after = _stages(session, proposal)
+    before, after = _stages(proposal, changed)
     law = track.reading.is_law
     dates = {one.action_date for one in proposal.evidence if one.action_date is not None}
     return Meaning(
@@ -75,11 +82,11 @@ def _watch(session: Session, proposal: Proposal, bill: Bill) -> Watch | None:
     return next((one for one in watches if one.issue_id == proposal.issue_id), None)
 
 
-def _stages(session: Session, proposal: Proposal) -> tuple[str, str]:
+def _stages(proposal: Proposal, changed: Mapping[int, ChangeRow]) -> tuple[str, str]:
     """The stage before the newest news and after it. An amended row keeps its two wordings there instead."""
     newest: Evidence | None = None
     for one in proposal.evidence:
-        change = session.get(ChangeRow, one.change_id) if one.change_id else None
+        change = changed.get(one.change_id or 0)
         amended = change is not None and change.kind == ChangeKind.ACTION_AMENDED
         if not amended and one.after and (newest is None or one.first_seen_at > newest.first_seen_at):
             newest = one
@@ -134,37 +141,20 @@ def _why_publication(proposal: Proposal) -> str:
     return _what_to_decide(proposal) if is_review else "A document moves no status; the text may be behind."
 
 
-_History = Sequence[tuple[ActionRow, CanonicalAction]]
+#: For a bill that is law and for any other: what the history is searched for, and what is said of it, or without it.
+_SIGNATURE = ("executive-signature", "Signature row found ({day}).", "No signature row.")
+_VETO = ("executive-veto", "Veto row found ({day}).", "")
+_ACT_NUMBER = ("act-number", "The act number alone ({day}) was not counted as law.", "")
 
 
-def _signature(history: _History) -> str:
-    return _of_class(history, "executive-signature", "Signature row found ({day}).", "No signature row.")
-
-
-def _act_number(history: _History) -> str:
-    return _of_class(history, "act-number", "The act number alone ({day}) was not counted as law.", "")
-
-
-def _no_signature(history: _History) -> str:
-    return _of_class(history, "executive-veto", "Veto row found ({day}).", "")
-
-
-def _unknown(history: _History) -> str:
-    unknown = sum(action.phrase == "unclassified" for _, action in history)
-    return f"{words.count(unknown, 'row')} of the history could not be understood." if unknown else ""
-
-
-def _of_class(history: _History, term: str, found: str, missing: str) -> str:
-    days = [row.date for row, action in history if term in action.classification]
-    return found.format(day=words.short_day(days[-1], history[-1][0].date)) if days else missing
-
-
-#: Said of a bill that is law, and of any other.
-_OF_LAW: Sequence[Callable[[_History], str]] = (_signature, _act_number, _unknown)
-_OF_OTHERS: Sequence[Callable[[_History], str]] = (_no_signature, _act_number, _unknown)
-
-
-def _checks(rows: Sequence[ActionRow], stage: Stage) -> list[str]:
+def _checks(rows: Sequence[ActionRow], stage: Stage) -> Iterator[str]:
     history = [(row, classify(row.description)) for row in rows]
-    checks = _OF_LAW if stage.is_law else _OF_OTHERS
-    return [said for check in checks if history and (said := check(history))]
+    if not history:
+        return
+    for term, found, missing in (_SIGNATURE if stage.is_law else _VETO, _ACT_NUMBER):
+        days = [row.date for row, action in history if term in action.classification]
+        if days or missing:
+            yield found.format(day=words.short_day(days[-1], rows[-1].date)) if days else missing
+    unknown = sum(action.phrase == "unclassified" for _, action in history)
+    if unknown:
+        yield f"{words.count(unknown, 'row')} of the history could not be understood."

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from monitor.model.messaging import ChannelKind, Message
 from monitor.model.tracking import Status
 from monitor.notify.render import render
-from monitor.store import watched
 from monitor.store.schema import Issue, Proposal
 from monitor.web.links import Linker, Piece
 from monitor.web.proposal_view import Draft, suggested
@@ -64,7 +63,7 @@ def email_html(session: Session, context: Context, proposal_id: int, draft: Draf
 
 
 def _board(session: Session, context: Context, telling: _Telling) -> Preview:
-    linker = Linker.of(context.config, watched.bill_keys(session), watched.acts(session))
+    linker = Linker.of(session, context.config)
     pieces = linker.pieces(telling.text, telling.issue.id)
     return Preview("board", telling.issue.name, telling.status, pieces=pieces)
 

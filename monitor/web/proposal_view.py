@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 from sqlalchemy.orm import Session
 
 from monitor.interpret.sentences import plain_title
 from monitor.model.messaging import ChannelKind
 from monitor.model.tracking import ProposalKind, ProposalState, Status
-from monitor.store import outbox, proposals, queue
+from monitor.store import bills, changes, outbox, proposals, queue
 from monitor.store.queue import Waiting
 from monitor.store.schema import Bill, Issue, Proposal, Transition
 from monitor.web import words
@@ -17,7 +18,7 @@ from monitor.web.evidence_view import EvidenceView, read_evidence
 from monitor.web.links import safe
 from monitor.web.meaning import Meaning, read_meaning
 from monitor.web.outcome import Outcome, read_outcome, taken
-from monitor.web.queue_view import KINDS, age, issue_name, place_of, sentence
+from monitor.web.queue_view import KINDS, InQueue, age, issue_name, place_of, sentence
 from monitor.web.textdiff import Run
 from monitor.web.textdiff import words as word_diff
 from monitor.workflow.context import Context
@@ -60,7 +61,8 @@ class ProposalView:
 
     ``seen`` is when the issue as it is shown last moved; ``stands`` is its status today, which may not be ``before``.
     Of what was published ``before`` and ``after`` are what it did, whatever had been suggested;
-    ``published`` is its text.
+    ``published`` is its text. ``text_now`` and ``text_then`` are the board's before and after, ``phrase`` the unknown
+    phrase it asks about, ``audience`` who would be told.
     """
 
     id: int
@@ -70,17 +72,12 @@ class ProposalView:
     is_pending: bool
     publishes: bool
     accepts_page: bool
-    is_phrase: bool
     is_postponed: bool
     until: str
     taken: str
     phrase: str
-    place: int
-    total: int
-    previous: int | None
-    next: int | None
+    place: InQueue
     issue: str
-    issue_id: str
     topic: str
     age: str
     before: Status | None
@@ -94,13 +91,17 @@ class ProposalView:
     text_now: str
     suggested: Draft
     draft: Draft
-    text_diff: tuple[Run, ...]
+    text_then: str
     audience: str
     outcome: Outcome | None
 
     @property
     def moves(self) -> bool:
         return self.before is not self.after
+
+    @property
+    def text_diff(self) -> tuple[Run, ...]:
+        return word_diff(self.text_now, self.text_then)
 
     @property
     def is_typed(self) -> bool:
@@ -120,8 +121,7 @@ class ProposalView:
 
     def typed(self, draft: Draft) -> ProposalView:
         """The same page with what somebody typed in its form."""
-        then = word_diff(self.text_now, draft.narrative) if self.is_pending else self.text_diff
-        return replace(self, draft=draft, text_diff=then)
+        return replace(self, draft=draft, text_then=draft.narrative if self.is_pending else self.text_then)
 
 
 def read_proposal(session: Session, context: Context, proposal_id: int) -> ProposalView | None:
@@ -133,31 +133,26 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
     issue = session.get(Issue, proposal.issue_id) if proposal.issue_id else None
     bill = session.get(Bill, proposal.bill_id) if proposal.bill_id else None
     subject = _subject(context, proposal, bill)
-    order = queue.order(session, today)
-    place, previous, following = place_of(order, proposal.id)
+    evidence, meaning = _proof(session, proposal, bill, subject, today)
     draft = suggested(proposal, issue)
     done = proposals.transition_of(session, proposal.id)
     text_now, text_then = _texts(issue, draft, done)
     is_pending = proposal.state == ProposalState.PENDING
+    kind, publishes = queue.kind_of(proposal), proposal.kind != ProposalKind.REVIEW
     return ProposalView(
         id=proposal.id,
         version=proposal.version,
         seen=issue.updated_at.isoformat() if issue is not None else "",
-        kind=KINDS[queue.kind_of(proposal)][0],
+        kind=KINDS[kind][0],
         is_pending=is_pending,
-        publishes=proposal.kind != ProposalKind.REVIEW,
+        publishes=publishes,
         accepts_page=accepted_source(session, proposal) is not None,
-        is_phrase=queue.kind_of(proposal) is Waiting.PHRASE,
         is_postponed=is_pending and proposals.is_postponed(proposal, today),
         until=proposal.postponed_until.isoformat() if proposal.postponed_until else "",
         taken=taken(proposal, now),
-        phrase=proposal.evidence[0].quote if proposal.evidence else "",
-        place=place,
-        total=len(order),
-        previous=previous,
-        next=following,
+        phrase=proposal.evidence[0].quote if kind is Waiting.PHRASE and proposal.evidence else "",
+        place=place_of(queue.order(session, today), proposal.id),
         issue=issue_name(issue),
-        issue_id=issue.id if issue is not None else "",
         topic=issue.topic.name if issue is not None else "",
         age=age(proposal.created_at, now),
         before=_status(done.from_status if done is not None else proposal.from_status),
@@ -166,14 +161,28 @@ def read_proposal(session: Session, context: Context, proposal_id: int) -> Propo
         stands=Status(issue.status) if issue is not None else None,
         sentence=sentence(proposal),
         subject=subject,
-        evidence=read_evidence(session, proposal, subject.url if bill is not None and subject is not None else ""),
-        meaning=read_meaning(session, proposal, bill, today),
+        evidence=evidence,
+        meaning=meaning,
         text_now=text_now,
         suggested=draft,
         draft=draft,
-        text_diff=word_diff(text_now, text_then),
-        audience=_audience(session, issue),
+        text_then=text_then,
+        audience=_audience(session, issue) if is_pending and publishes else "",
         outcome=read_outcome(session, proposal, now),
+    )
+
+
+def _proof(
+    session: Session, proposal: Proposal, bill: Bill | None, subject: Subject | None, today: date
+) -> tuple[EvidenceView, Meaning]:
+    """Both rest on the bill's rows and on the changes that the evidence names."""
+    ledger = bills.ledger(session, bill.id) if bill is not None else []
+    named = [one.change_id for one in proposal.evidence if one.change_id]
+    changed = {one.id: one for one in changes.of_ids(session, named)}
+    official = subject.url if bill is not None and subject is not None else ""
+    return (
+        read_evidence(session, proposal, official, ledger, changed),
+        read_meaning(session, proposal, bill, bills.history(ledger), changed, today),
     )
 
 

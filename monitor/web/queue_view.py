@@ -215,9 +215,19 @@ def when(moment: datetime, now: datetime) -> str:
     return words.plain_time(moment) if same else words.plain_moment(moment)
 
 
-def place_of(order: Sequence[int], proposal_id: int) -> tuple[int, int | None, int | None]:
-    """Which one in the queue it is (0: none), and the ones before and after it."""
+@dataclass(frozen=True, slots=True)
+class InQueue:
+    """Which one in the queue it is (0: none), of how many, and the ones before and after it."""
+
+    number: int
+    total: int
+    previous: int | None
+    next: int | None
+
+
+def place_of(order: Sequence[int], proposal_id: int) -> InQueue:
     if proposal_id not in order:
-        return 0, None, order[0] if order else None
+        return InQueue(0, len(order), None, order[0] if order else None)
     at = order.index(proposal_id)
-    return at + 1, order[at - 1] if at else None, order[at + 1] if at + 1 < len(order) else None
+    following = order[at + 1] if at + 1 < len(order) else None
+    return InQueue(at + 1, len(order), order[at - 1] if at else None, following)

@@ -29,11 +29,6 @@ def address(endpoint: str, **values: Any) -> str:
     return f"{board_url.rstrip('/')}/{file_of(path)}" if board_url else relative(path, request.full_path)
 
 
-def embed_address(issue_id: str) -> str:
-    """The page to frame, of the board or of one issue."""
-    return address("board.embed", issue_id=issue_id) if issue_id else address("board.embed")
-
-
 def frame(embed: str, name: str) -> str:
     """The code that frames it."""
     title = name or monitor().config.web.title

@@ -37,10 +37,10 @@ _LONGEST = 2_000
 def listing() -> str | tuple[str, int]:
     """A page of subscribers, or the one whose address is asked for."""
     context, asked = monitor(), request.args.get("address", "").strip()[:_LONGEST]
-    state, channel = request.args.get("state", ""), request.args.get("channel", "")
+    state = request.args.get("state", "")
     after = request.args.get("after", 0, type=row_number)
     found, missing = ([], "") if not asked else _asked(asked)
-    chosen = Wanted((state,) if state in STATES else STATES, channel if channel in list(ChannelKind) else "")
+    chosen = Wanted((state,) if state in STATES else STATES)
     today = context.today()
     with context.database.reading() as session:
         counts = subscriptions.tally(session, today) | {"unconfirmed": sign_ups.waiting(session)}
@@ -54,7 +54,6 @@ def listing() -> str | tuple[str, int]:
         asked=bool(asked),
         missing=missing,
         state=state if state in STATES else "",
-        channel=chosen.channel,
         done=view.DONE.get(request.args.get("done", ""), ""),
     )
 
