@@ -379,7 +379,6 @@ def test_a_kill_loses_no_weekly_note_and_repeats_none(world: World, launcher: La
     assert len(world.notices("heartbeat")) == 1, "nothing of the killed one is left"
 
 
-<<<<<<< HEAD
 def test_the_week_is_read_once_however_differently_readers_choose(world: World) -> None:
     world.at(date(2025, 3, 9))
     asked: list[str] = []
@@ -404,8 +403,6 @@ def test_to_find_that_no_week_is_over_keeps_nobody_from_writing(world: World) ->
     assert not [one for one in asked if "IMMEDIATE" in one or "advisory" in one]
 
 
-def test_two_processes_send_one_weekly_note(world: World) -> None:
-=======
 def test_two_processes_send_one_weekly_note(world: World, launcher: Launcher) -> None:
     world.at(date(2025, 3, 9))
     for number in range(40):
