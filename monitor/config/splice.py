@@ -77,8 +77,8 @@ class Remove:
 
 def splice(text: str, *changes: Append | Put | Remove) -> str:
     """``text`` with the changes made. Raises Unsplicable, and UnreadableError for what is no configuration."""
+    wanted = parse(text).data
     for change in changes:
-        wanted = deepcopy(parse(text).data)
         change.on(wanted)
         try:
             new = change.in_text(_Text(text))
