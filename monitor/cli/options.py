@@ -55,6 +55,16 @@ def clock(text: str | None) -> Callable[[], datetime]:
     return lambda: fixed
 
 
+def shared(context: typer.Context) -> Shared:
+    """What was said before the command's name, if anything was."""
+    return context.obj if isinstance(context.obj, Shared) else Shared()
+
+
+def config_path(context: typer.Context, config: Path | None) -> Path:
+    """Where the configuration is: as the command was told, else before its name, else beside us."""
+    return config or shared(context).config or Path("config.yaml")
+
+
 @contextmanager
 def opened(
     typer_context: typer.Context,
@@ -80,8 +90,7 @@ def opened(
     from monitor.workflow.review import Refusal
 
     configure()
-    shared = typer_context.obj if isinstance(typer_context.obj, Shared) else Shared()
-    path = config or shared.config or Path("config.yaml")
+    path, moment = config_path(typer_context, config), clock(now or shared(typer_context).now)
     try:
         settings = load(path, os.environ)
         with closing(Database(settings.database_url)) as database:
@@ -89,7 +98,7 @@ def opened(
                 migrations.upgrade(database)
             if not unready:
                 migrations.require(database)
-            yield Context(settings, database, clock(now or shared.now), os.environ, stopping, config_path=path)
+            yield Context(settings, database, moment, os.environ, stopping, config_path=path)
     except ConfigError as error:
         fail(str(error), USAGE)
     except migrations.SchemaMismatch as error:
