@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -53,6 +53,14 @@ def clock(text: str | None) -> Callable[[], datetime]:
         fail(f"--now {text!r} is not a time; write it as 2025-06-09T12:00:00Z", USAGE)
     fixed = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return lambda: fixed
+
+
+def day(text: str, option: str) -> date:
+    """The day that an option names. Ends the command if that is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text!r} is not a day; write it as 2025-06-10", USAGE)
 
 
 def shared(context: typer.Context) -> Shared:

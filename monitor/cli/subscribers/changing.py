@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.options import USAGE, ConfigOption, JsonOption, NowOption, fail, opened
+from monitor.cli.options import USAGE, ConfigOption, JsonOption, NowOption, day, fail, opened
 from monitor.cli.output import as_json
 from monitor.cli.subscribers.common import (
     HourOption,
@@ -20,7 +20,6 @@ from monitor.cli.subscribers.common import (
     WeekdayOption,
     WhichOption,
     ZoneOption,
-    day,
     given,
     plain,
     shown,
