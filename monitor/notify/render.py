@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monitor.model.messaging import Announcement, AnnouncementKind, ChannelKind, Message, Sender
+from monitor.model.messaging import Announcement, ChannelKind, Message, Sender
 from monitor.model.tracking import Status
 from monitor.notify import blocks, clean, wording
 from monitor.notify.view import Card, View
@@ -26,13 +26,6 @@ HTML_LIMIT = 60_000
 #: Most chat services cut or refuse long text; theirs are not known here.
 CHAT_LIMIT = 4_000
 COLUMNS = 72
-
-
-#: What goes to subscribers; the others are letters to one person.
-_LISTED = frozenset(
-    {AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE, AnnouncementKind.CORRECTION}
-    | {AnnouncementKind.ACTIVITY, AnnouncementKind.HEARING, AnnouncementKind.HEARTBEAT}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +105,11 @@ def _headers(announcement: Announcement, sender: Sender, view: View) -> tuple[tu
         ("From", str(Address(display_name=organization, addr_spec=sender.address))),
         ("Date", format_datetime(announcement.created_at)),
         ("Auto-Submitted", "auto-generated"),
-        ("Precedence", "list" if announcement.kind in _LISTED else "bulk"),
+        ("Precedence", "list" if announcement.kind in wording.PUBLIC else "bulk"),
     ]
     if sender.reply_to:
         headers.insert(1, ("Reply-To", clean.header(sender.reply_to, 254)))
-    if announcement.kind in _LISTED:
+    if announcement.kind in wording.PUBLIC:
         headers.append(("List-Id", _list_id(organization, sender)))
     return tuple(headers)
 
