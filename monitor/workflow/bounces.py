@@ -105,19 +105,22 @@ def _deal_with(context: Context, mail: Returned, dry_run: bool) -> str:
     if rule is None:
         log.info("mail_came_back", kind=mail.kind.value, status=mail.status, detail=mail.diagnostic)
         return "temporary" if mail.kind is ReturnedKind.TEMPORARY else "other"
-    with context.database.transaction() as session:
-        number = _number(links(session), mail, rule.purposes)
-        row = session.get(Subscription, number) if number is not None else None
-        if row is None or row.channel != ChannelKind.EMAIL:
-            what = "unsigned" if number is None else "known"
-        elif not row.live:
-            what = "known"
-        else:
-            what = rule.counts
-            if not dry_run:
-                rule.act(session, context, row, mail)
+    what = _dealt_with(context, mail, rule, dry_run) if mail.tokens else "unsigned"
     log.info("mail_came_back", kind=mail.kind.value, status=mail.status, detail=mail.diagnostic, done=what)
     return what
+
+
+def _dealt_with(context: Context, mail: Returned, rule: _Rule, dry_run: bool) -> str:
+    with context.database.transaction() as session:
+        number = _number(links(session), mail, rule.purposes)
+        if number is None:
+            return "unsigned"
+        row = session.get(Subscription, number)
+        if row is None or row.channel != ChannelKind.EMAIL or not row.live:
+            return "known"
+        if not dry_run:
+            rule.act(session, context, row, mail)
+        return rule.counts
 
 
 def _number(keyed: Links, mail: Returned, purposes: tuple[Purpose, ...]) -> int | None:
