@@ -107,7 +107,7 @@ def watch_lines(item: Mapping[str, Value]) -> tuple[str, ...]:
 
 def _key_lines(key: str, value: str, folded: bool) -> list[str]:
     if not folded:
-        return [f"{key}: {_inline(value)}" if value != "[]" else f"{key}: []"]
+        return [f"{key}: {_inline(value)}"]
     from textwrap import wrap
 
     return [f"{key}: >-", *(f"  {line}" for line in wrap(value, 100, break_long_words=False, break_on_hyphens=False))]
