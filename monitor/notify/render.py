@@ -10,14 +10,13 @@ from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
 from textwrap import fill
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor.model.messaging import Announcement, ChannelKind, Message, Sender
 from monitor.model.tracking import Status
-from monitor.notify import blocks, clean, wording
+from monitor.notify import blocks, clean, mime, wording
 from monitor.notify.view import Card, View
 
 EASTERN = ZoneInfo("America/New_York")
@@ -120,10 +119,6 @@ def _list_id(organization: str, sender: Sender) -> str:
     return f"{name} <alerts.{sender.address.rpartition('@')[2]}>".strip()
 
 
-def leave_link(address: str) -> str:
-    return f"mailto:{quote(address, safe='@+')}?subject=leave"
-
-
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
@@ -134,7 +129,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(mark=MARKS.__getitem__, leave_link=leave_link, left_out=wording.left_out)
+    environment.globals.update(mark=MARKS.__getitem__, leave_link=mime.leave_link, left_out=wording.left_out)
     return environment
 
 
