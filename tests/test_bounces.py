@@ -25,6 +25,7 @@ from monitor.model.messaging import Choice, DeliveryState
 from monitor.notify import returned
 from monitor.notify.mailbox import Imap, ImapSettings, MailboxError, Maildir, Mbox
 from monitor.notify.returned import LARGEST, ReturnedKind
+from monitor.store.database import Database
 from monitor.store.schema import Subscription
 from monitor.store.schema_subscribers import Suppression
 from monitor.workflow import by_hand, managing, unreachable
@@ -281,6 +282,13 @@ def mutated(data: bytes, at: int) -> bytes:
         other = "0" if token[at] != "0" else "1"
         text = text.replace(token, token[:at] + other + token[at + 1 :])
     return text.encode()
+
+
+def test_mail_of_strangers_does_not_wait_for_the_database(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can write to that address, as much as they like. Without a token nothing asks to leave."""
+    strange = [(FILES / f"{slug}.eml").read_bytes() for slug, (kind, _) in SAYS.items() if kind in ENDS - {LEAVE}]
+    monkeypatch.setattr(Database, "transaction", lambda self: pytest.fail("it was written to"))
+    assert sent.read(*strange).unsigned == len(strange)
 
 
 def test_a_bounces_token_does_not_make_anybody_leave_nor_the_other_way_round(sent: Sent) -> None:

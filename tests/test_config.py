@@ -218,7 +218,6 @@ def test_every_key_is_read(write: Writer) -> None:
     assert not config.maintainers[0].follows("other", "other")
     assert config.operators[0].target({}) == Secret("sam@example.net")
     assert next(config.issues()).initial_since == date(2020, 7, 31)
-    assert config.topic_of("quotas").id == "stops"
     assert config.issue("quotas").name == "Quotas"
     assert config.issue("quotas").letter.filled("Sam", "Bolton") == ("No quotas in Bolton", "I live in Bolton. Sam")
 

@@ -22,6 +22,7 @@ from monitor.cli.service import _jobs
 from monitor.demo.facts import Facts
 from monitor.model.messaging import PLACE, ChannelKind
 from monitor.model.tracking import ChangeKind
+from monitor.notify.calendar import MEDIA_TYPE
 from monitor.notify.render import HTML_LIMIT
 from monitor.schedule import Progress
 from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Notice, Proposal, Source, Subscription
@@ -127,7 +128,7 @@ def test_a_hearing_comes_with_the_entry_that_the_boards_calendar_has(world: Worl
     world.at(NOTICED).check()
     (announced,) = parcels(world).values()
     (attached,) = announced.attachments
-    assert (attached.name, attached.media_type) == ("hearing-2025-03-07.ics", "text/calendar")
+    assert (attached.name, attached.media_type) == ("hearing-2025-03-07.ics", MEDIA_TYPE)
     (event,) = Calendar.from_ical(attached.body).walk("VEVENT")
     assert event["uid"].endswith("@board.example.org")
     assert event.decoded("dtstart") == date(2025, 3, 7)

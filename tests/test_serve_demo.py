@@ -16,13 +16,15 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from monitor.demo import board
+from monitor.demo import serving as serving_demo
 from monitor.demo.run import DEFAULT, _tell_next
-from monitor.demo.serving import prepare
+from monitor.demo.serving import Ready, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -157,6 +159,29 @@ def test_a_replay_that_broke_off_is_begun_anew(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("monitor.demo.serving.run", begun.append)
     assert prepare(tmp_path) == tmp_path / board.NAME
     assert begun == [tmp_path]
+
+
+def test_one_failure_does_not_end_what_is_sent_beside_the_pages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context: Any = None
+
+    class EndError(BaseException):
+        pass
+
+    answers: list[BaseException | None] = [OSError("no room"), None, EndError()]
+
+    def deliver(_: object) -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(serving_demo, "deliver", deliver)
+    monkeypatch.setattr(serving_demo, "sleep", lambda _: None)
+    with pytest.raises(EndError):
+        Ready(context, "Demo", "")._deliver_on()
+    assert answers == []
+    assert "no room" in capsys.readouterr().out
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

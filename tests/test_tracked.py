@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from pipeline import World, issue, watch
 from ruamel.yaml import YAML
 from web import csrf, desk, public
 
-from monitor.config import load
+from monitor.config import edit, load
+from monitor.config.edit import add_watch, rename_issue
+from monitor.config.load import loads
+from monitor.store.database import Database
 from monitor.store.schema import Issue, Source, Watch
 from monitor.store.schema_desk import Deed
 from monitor.workflow import tracked
+from monitor.workflow.review import Refusal
 
 
 @pytest.fixture
@@ -222,6 +227,40 @@ def test_a_config_that_is_broken_on_disk_is_told_and_left(world):
     for answer in (client.get("/desk/board"), client.get("/desk/board/add-watch?issue=quotas")):
         assert answer.status_code == 409
         assert "cannot be read as it is now" in answer.text
+
+
+def test_a_config_that_breaks_between_looking_and_writing_is_told_and_left(world):
+    file = tracked.file_of(world.context)
+    text = rename_issue(file, "quotas", "No quotas")
+    world.config_path.write_text("topics: [")
+    with pytest.raises(Refusal, match="cannot be read as it is now") as refused:
+        tracked.write(world.context, file, text, tracked.mark(file.text), "Dana", "issue quotas", {})
+    assert not isinstance(refused.value, tracked.Changed)
+    assert world.config_path.read_text() == "topics: ["
+
+
+def test_nothing_is_parsed_while_the_database_waits(world, monkeypatch):
+    """A large board takes a tenth of a second to read: nobody else writes meanwhile."""
+    done = []
+    transaction = Database.transaction
+
+    @contextmanager
+    def noted(database):
+        with transaction(database) as session:
+            done.append("begin")
+            yield session
+            done.append("end")
+
+    monkeypatch.setattr(Database, "transaction", noted)
+    def counted(*given):
+        done.append("load")
+        return loads(*given)
+
+    monkeypatch.setattr(edit, "loads", counted)
+    file = tracked.file_of(world.context)
+    text = add_watch(file, "quotas", "bill", "2025 HB 6907", "advances", "none")
+    tracked.write(world.context, file, text, tracked.mark(file.text), "Dana", "issue quotas", {})
+    assert done == ["load", "load", "load", "begin", "end"], "as it was, as edited, as written"
 
 
 def test_a_viewer_sees_and_changes_nothing(world):

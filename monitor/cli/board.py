@@ -86,15 +86,16 @@ def history(
     as_json_: JsonOption = False,
 ) -> None:
     """Show an issue's published moves with who approved them and why."""
-    from difflib import get_close_matches
+    from sqlalchemy import select
 
+    from monitor.config.values import nearest
     from monitor.store import board as store
     from monitor.store.schema import Issue
 
     with opened(context, config, now) as opening, opening.database.reading() as session:
         if session.get(Issue, issue) is None:
-            near = get_close_matches(issue, [one.issue.id for one in store.standings(session, opening.now())], n=1)
-            fail(f"there is no issue {issue!r}" + (f"; did you mean {near[0]}?" if near else "; see monitor board"))
+            hint = nearest(issue, session.scalars(select(Issue.id))) or "see monitor board"
+            fail(f"there is no issue {issue!r}; {hint}")
         moves = [_move(one) for one in store.history(session, issue)]
     if as_json_:
         as_json(moves)

@@ -64,10 +64,9 @@ def check(
 
 def _ready(opening: Context, watch: list[str] | None) -> None:
     """A first check follows config at once; an unknown watch is named with its nearest neighbour."""
-    from difflib import get_close_matches
-
     from sqlalchemy import select
 
+    from monitor.config.values import nearest
     from monitor.store.schema import Watch
     from monitor.workflow.sync import sync as run_sync
 
@@ -78,8 +77,7 @@ def _ready(opening: Context, watch: list[str] | None) -> None:
         known = {one.id for one in opening.config.watches()}
     for name in watch or ():
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "`monitor board --json` names them."
+            hint = nearest(name, sorted(known)) or "`monitor board --json` names them."
             fail(f"there is no watch {name!r}; {hint}", 2)
 
 

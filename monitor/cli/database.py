@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import DATABASE, ConfigOption, JsonOption, NowOption, Shared, fail, opened
+from monitor.cli.options import DATABASE, USAGE, ConfigOption, JsonOption, NowOption, config_path, fail, opened
 from monitor.cli.output import as_json
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ def _database(context: typer.Context, config: Path | None) -> Database:
     from monitor.config import ConfigError, load
     from monitor.store.database import Database
 
-    shared = context.obj if isinstance(context.obj, Shared) else Shared()
     try:
-        return Database(load(config or shared.config or Path("config.yaml"), os.environ).database_url)
+        return Database(load(config_path(context, config), os.environ).database_url)
     except ConfigError as error:
-        fail(str(error), 2)
+        fail(str(error), USAGE)
 
 
 @app.command(epilog="Example: monitor db upgrade")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.options import ConfigOption, NowOption, fail, opened
+from monitor.cli.options import ConfigOption, NowOption, day, fail, opened
 from monitor.cli.output import plain_json
 
 #: Errors of single lines go to stderr; the exit code tells that there were some.
@@ -39,21 +39,18 @@ def stage(
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="The day to read for.")] = None,
 ) -> None:
     """Read bills' stages: one JSON object with session, identifier and actions a line in, one a line out."""
-    from datetime import date, datetime
+    from datetime import datetime
 
     from monitor.interpret.stage import read_stage, reading_as_json
     from monitor.workflow.context import EASTERN
 
-    try:
-        day = date.fromisoformat(as_of) if as_of else datetime.now(EASTERN).date()
-    except ValueError:
-        fail(f"--as-of {as_of!r} is not a day; write it as 2025-06-10", 2)
+    on = day(as_of, "--as-of") if as_of else datetime.now(EASTERN).date()
 
     def read(line: str) -> dict[str, Any]:
         given = json.loads(line)
         key, actions = _bill(given)
         # The bill as it was named: whoever asked finds their own spelling again.
-        return reading_as_json(str(given["session"]), str(given["identifier"]), read_stage(key, actions, day))
+        return reading_as_json(str(given["session"]), str(given["identifier"]), read_stage(key, actions, on))
 
     _each_line(read)
 

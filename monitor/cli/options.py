@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -55,6 +55,24 @@ def clock(text: str | None) -> Callable[[], datetime]:
     return lambda: fixed
 
 
+def day(text: str, option: str) -> date:
+    """The day that an option names. Ends the command if that is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text!r} is not a day; write it as 2025-06-10", USAGE)
+
+
+def shared(context: typer.Context) -> Shared:
+    """What was said before the command's name, if anything was."""
+    return context.obj if isinstance(context.obj, Shared) else Shared()
+
+
+def config_path(context: typer.Context, config: Path | None) -> Path:
+    """Where the configuration is: as the command was told, else before its name, else beside us."""
+    return config or shared(context).config or Path("config.yaml")
+
+
 @contextmanager
 def opened(
     typer_context: typer.Context,
@@ -80,8 +98,7 @@ def opened(
     from monitor.workflow.review import Refusal
 
     configure()
-    shared = typer_context.obj if isinstance(typer_context.obj, Shared) else Shared()
-    path = config or shared.config or Path("config.yaml")
+    path, moment = config_path(typer_context, config), clock(now or shared(typer_context).now)
     try:
         settings = load(path, os.environ)
         with closing(Database(settings.database_url)) as database:
@@ -89,7 +106,7 @@ def opened(
                 migrations.upgrade(database)
             if not unready:
                 migrations.require(database)
-            yield Context(settings, database, clock(now or shared.now), os.environ, stopping, config_path=path)
+            yield Context(settings, database, moment, os.environ, stopping, config_path=path)
     except ConfigError as error:
         fail(str(error), USAGE)
     except migrations.SchemaMismatch as error:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.options import ConfigOption, JsonOption, NowOption, fail, opened
+from monitor.cli.options import ConfigOption, JsonOption, NowOption, day, fail, opened
 from monitor.cli.output import as_json, clean, table
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -249,22 +249,13 @@ def postpone(
     """Put a proposal off until a day. It stays pending; a newer change replaces it all the same."""
     from monitor.workflow.review import postpone as run
 
-    day = _day(until)
+    on = day(until, "--until")
     with opened(context, config, now) as opening:
-        run(opening, proposal_id, by or getpass.getuser(), day, version=version)
+        run(opening, proposal_id, by or getpass.getuser(), on, version=version)
     if as_json_:
-        as_json({"proposal": proposal_id, "postponed_until": day.isoformat()})
+        as_json({"proposal": proposal_id, "postponed_until": on.isoformat()})
     else:
-        typer.echo(f"Proposal {proposal_id} is put off until {day}. Sooner: monitor proposals undo {proposal_id}")
-
-
-def _day(text: str) -> date:
-    from datetime import date
-
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        fail(f"--until {text!r} is no date; write it like 2025-07-01", 2)
+        typer.echo(f"Proposal {proposal_id} is put off until {on}. Sooner: monitor proposals undo {proposal_id}")
 
 
 @app.command(epilog="Example: monitor proposals undo 12")

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import REFUSED, USAGE, ConfigOption, JsonOption, NowOption, Shared, clock, fail, opened
+from monitor.cli.options import (
+    REFUSED,
+    USAGE,
+    ConfigOption,
+    JsonOption,
+    NowOption,
+    clock,
+    config_path,
+    fail,
+    opened,
+    shared,
+)
 from monitor.cli.output import as_json, progress, table
 
 if TYPE_CHECKING:
@@ -77,8 +88,7 @@ def _reloaded(context: typer.Context, config: Path | None, opening: Context) -> 
     from monitor.config import load
     from monitor.workflow.sync import sync
 
-    shared = context.obj if isinstance(context.obj, Shared) else Shared()
-    fresh = replace(opening, config=load(config or shared.config or Path("config.yaml"), os.environ))
+    fresh = replace(opening, config=load(config_path(context, config), os.environ))
     sync(fresh)
     return fresh
 
@@ -171,9 +181,8 @@ def doctor(
     """Look over the installation and say what to do about each trouble."""
     from monitor.workflow.doctor import examine
 
-    shared = context.obj if isinstance(context.obj, Shared) else Shared()
-    path = config or shared.config or Path("config.yaml")
-    findings = examine(path, os.environ, clock(now or shared.now)(), offline=offline)
+    moment = clock(now or shared(context).now)()
+    findings = examine(config_path(context, config), os.environ, moment, offline=offline)
     if as_json_:
         as_json([finding.as_json() for finding in findings])
     else:

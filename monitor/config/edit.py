@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from monitor.config.errors import ConfigError, Problem
@@ -33,7 +34,7 @@ class EditError(Exception):
         super().__init__("; ".join(one.message for one in wrong))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
     """config.yaml as it is read: its text, where it stands, and the environment that has its say."""
 
@@ -41,7 +42,7 @@ class File:
     path: Path
     environ: Mapping[str, str]
 
-    @property
+    @cached_property
     def config(self) -> Config:
         """Raises ConfigError."""
         return loads(self.text, self.path, self.environ)

@@ -104,7 +104,3 @@ class Config(Strict):
     def issue(self, issue_id: str) -> Issue:
         """Raises KeyError for an issue that is not on the board."""
         return {issue.id: issue for issue in self.issues()}[issue_id]
-
-    def topic_of(self, issue_id: str) -> Topic:
-        """Raises KeyError for an issue that is not on the board."""
-        return {issue.id: topic for topic in self.topics for issue in topic.issues}[issue_id]

@@ -77,8 +77,8 @@ class Remove:
 
 def splice(text: str, *changes: Append | Put | Remove) -> str:
     """``text`` with the changes made. Raises Unsplicable, and UnreadableError for what is no configuration."""
+    wanted = parse(text).data
     for change in changes:
-        wanted = deepcopy(parse(text).data)
         change.on(wanted)
         try:
             new = change.in_text(_Text(text))
@@ -107,7 +107,7 @@ def watch_lines(item: Mapping[str, Value]) -> tuple[str, ...]:
 
 def _key_lines(key: str, value: str, folded: bool) -> list[str]:
     if not folded:
-        return [f"{key}: {_inline(value)}" if value != "[]" else f"{key}: []"]
+        return [f"{key}: {_inline(value)}"]
     from textwrap import wrap
 
     return [f"{key}: >-", *(f"  {line}" for line in wrap(value, 100, break_long_words=False, break_on_hyphens=False))]

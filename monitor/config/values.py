@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -38,10 +38,11 @@ def wrong(message: str, hint: str = "", at: Sequence[str | int] = ()) -> Pydanti
     return PydanticCustomError("config", "{message}", {"message": message, "hint": hint, "at": tuple(at)})
 
 
-def nearest(word: str, words: Sequence[str]) -> str:
+def nearest(word: str, words: Iterable[str]) -> str:
     """ "did you mean …?", or an empty text if nothing is near."""
-    close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+    known = {one.lower(): one for one in words}
+    close = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"did you mean {known[close[0]]}?" if close else ""
 
 
 def _text(value: object) -> str:
@@ -137,11 +138,7 @@ def _zone(value: object) -> str:
     try:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError):
-        known = sorted(available_timezones())
-        spaced = {name.lower(): name for name in known}
-        hint = nearest(text.replace(" ", "_"), list(spaced))
-        for low, name in spaced.items():
-            hint = hint.replace(f" {low}?", f" {name}?")
+        hint = nearest(text.replace(" ", "_"), sorted(available_timezones()))
         raise wrong(f"{text[:80]!r} is not a time zone", hint or "write it like America/New_York") from None
     return text
 

@@ -150,11 +150,6 @@ class Replica:
         row = self.facts.bills[self._key(bill)].rows[index]
         return row.on_feed if feed else row.on_page
 
-    def bill_url(self, bill: BillKey | str) -> str:
-        key = self._key(bill)
-        path = "/asp/cgabillstatus/cgabillstatus.asp?selBillType=Bill"
-        return f"{self.base_url}{path}&bill_num={key.identifier}&which_year={key.session}"
-
     def _key(self, bill: BillKey | str) -> BillKey:
         return bill if isinstance(bill, BillKey) else BillKey(self.facts.session, bill)
 

@@ -46,6 +46,9 @@ _KINDS = (
     ("The status stays, the board's text is behind", (ProposalKind.NARRATIVE,)),
 )
 
+#: So much of the last message is printed.
+_LINES_SHOWN = 16
+
 #: The hour of the daily pass, Eastern.
 _HOUR = time(18, 0)
 
@@ -202,7 +205,7 @@ def _tell_messages(say: Any, tally: Tally, decided: int | None, folder: Path) ->
         say(f"  | {line}")
 
 
-def _last_message(folder: Path, lines: int = 16) -> list[str]:
+def _last_message(folder: Path) -> list[str]:
     """The first lines of the newest mail to a subscriber, as its reader sees them."""
     from email import message_from_bytes, policy
 
@@ -211,7 +214,7 @@ def _last_message(folder: Path, lines: int = 16) -> list[str]:
         if mail["To"] == "ann@example.org":
             body = mail.get_body(("plain",))
             text = body.get_content() if body is not None else ""
-            return [f"To: {mail['To']}", f"Subject: {mail['Subject']}", "", *text.splitlines()][:lines]
+            return [f"To: {mail['To']}", f"Subject: {mail['Subject']}", "", *text.splitlines()][:_LINES_SHOWN]
     return ["(none)"]
 
 

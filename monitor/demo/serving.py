@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
+
+import structlog
 
 from monitor.config import load
 from monitor.demo import board
@@ -18,6 +21,8 @@ from monitor.store.database import Database
 from monitor.workflow import accounts
 from monitor.workflow.context import Context
 from monitor.workflow.deliver import deliver
+
+log = structlog.get_logger()
 
 NAME = "Demo"
 
@@ -59,8 +64,12 @@ class Ready:
         threading.Thread(target=self._deliver_on, name="deliver", daemon=True).start()
 
     def _deliver_on(self) -> None:
-        while not threading.Event().wait(_PAUSE):
-            deliver(self.context)
+        while True:
+            sleep(_PAUSE)
+            try:
+                deliver(self.context)
+            except Exception:  # the next time it may be better, and the pages do not need it
+                log.exception("demonstration_not_delivered")
 
     def welcome(self, address: str) -> str:
         """What to open, and how to sign in. The password is shown here and nowhere else."""

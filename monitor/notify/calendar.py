@@ -8,6 +8,9 @@ from datetime import date, datetime, timedelta
 
 from icalendar import Calendar, Event, vDate, vDatetime
 
+#: What an attachment with ``calendar`` in it is; with the method mail programs offer to put it in.
+MEDIA_TYPE = "text/calendar; charset=utf-8; method=PUBLISH"
+
 
 @dataclass(frozen=True, slots=True)
 class Hearing:

@@ -114,7 +114,7 @@ class _Client(smtplib.SMTP):
     def __init__(self, settings: SmtpSettings, deadline: Deadline, context: TlsContext | None) -> None:
         self._deadline = deadline
         self._context = context if settings.security == "tls" else None
-        own_name = settings.hostname or settings.from_address.rpartition("@")[2] or "localhost"
+        own_name = settings.hostname or settings.from_address.rpartition("@")[2]
         self._asked: list[str] = []
         self._together = False
         super().__init__(settings.host, settings.port, own_name, settings.timeout)

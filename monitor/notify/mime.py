@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from functools import lru_cache
 from hashlib import sha256
+from urllib.parse import quote
 
 from monitor.model.messaging import PLACE, Attachment, Message, Reader
 
@@ -68,7 +69,7 @@ def _ways_to_leave(reader: Reader) -> str:
     if reader.leave_address:
         if not ADDRESS.fullmatch(reader.leave_address) or "=?" in reader.leave_address:
             raise ValueError("the address to leave by mail cannot stand in a header")
-        ways.append(f"<mailto:{_in_url(reader.leave_address)}?subject=leave>")
+        ways.append(f"<{leave_link(reader.leave_address)}>")
     lines = f"List-Unsubscribe: {f',{_FOLD}'.join(ways)}\r\n" if ways else ""
     if reader.leave_url.startswith("https://"):
         lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
@@ -78,9 +79,9 @@ def _ways_to_leave(reader: Reader) -> str:
 _FOLD = "\r\n "
 
 
-def _in_url(address: str) -> str:
-    """Of what an address may hold, these mean something else in a URL (RFC 6068)."""
-    return re.sub("[%&/?#^`{|}]", lambda match: f"%{ord(match[0]):02X}", address)
+def leave_link(address: str) -> str:
+    """RFC 6068. Much of what an address may hold means something else in a URL."""
+    return f"mailto:{quote(address, safe='@+')}?subject=leave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +135,12 @@ def _attach(mail: EmailMessage, attachment: Attachment) -> None:
     """``media_type`` may have parameters: "text/calendar; charset=utf-8; method=PUBLISH"."""
     kind = EmailMessage(_POLICY)
     kind["Content-Type"] = attachment.media_type
-    parameters = dict(kind["Content-Type"].params)
-    if attachment.media_type == "text/calendar":
-        parameters = {"charset": "utf-8", "method": "PUBLISH"}
     mail.add_attachment(
         attachment.body,
         maintype=kind.get_content_maintype(),
         subtype=kind.get_content_subtype(),
         filename=attachment.name,
-        params=parameters,
+        params=dict(kind["Content-Type"].params),
         cte=_encoding(attachment.body.decode("latin-1")) or "base64",
     )
 

@@ -10,14 +10,13 @@ from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
 from textwrap import fill
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monitor.model.messaging import Announcement, AnnouncementKind, ChannelKind, Message, Sender
+from monitor.model.messaging import Announcement, ChannelKind, Message, Sender
 from monitor.model.tracking import Status
-from monitor.notify import blocks, clean, wording
+from monitor.notify import blocks, clean, mime, wording
 from monitor.notify.view import Card, View
 
 EASTERN = ZoneInfo("America/New_York")
@@ -26,13 +25,6 @@ HTML_LIMIT = 60_000
 #: Most chat services cut or refuse long text; theirs are not known here.
 CHAT_LIMIT = 4_000
 COLUMNS = 72
-
-
-#: What goes to subscribers; the others are letters to one person.
-_LISTED = frozenset(
-    {AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE, AnnouncementKind.CORRECTION}
-    | {AnnouncementKind.ACTIVITY, AnnouncementKind.HEARING, AnnouncementKind.HEARTBEAT}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +104,11 @@ def _headers(announcement: Announcement, sender: Sender, view: View) -> tuple[tu
         ("From", str(Address(display_name=organization, addr_spec=sender.address))),
         ("Date", format_datetime(announcement.created_at)),
         ("Auto-Submitted", "auto-generated"),
-        ("Precedence", "list" if announcement.kind in _LISTED else "bulk"),
+        ("Precedence", "list" if announcement.kind in wording.PUBLIC else "bulk"),
     ]
     if sender.reply_to:
         headers.insert(1, ("Reply-To", clean.header(sender.reply_to, 254)))
-    if announcement.kind in _LISTED:
+    if announcement.kind in wording.PUBLIC:
         headers.append(("List-Id", _list_id(organization, sender)))
     return tuple(headers)
 
@@ -125,10 +117,6 @@ def _list_id(organization: str, sender: Sender) -> str:
     """RFC 2919. Of the name only what needs no quoting there; mail programs sort by what follows it."""
     name = " ".join(re.findall("[A-Za-z0-9]+", organization))[:60].strip()
     return f"{name} <alerts.{sender.address.rpartition('@')[2]}>".strip()
-
-
-def leave_link(address: str) -> str:
-    return f"mailto:{quote(address, safe='@+')}?subject=leave"
 
 
 @lru_cache(maxsize=1)
@@ -141,7 +129,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(mark=MARKS.__getitem__, leave_link=leave_link, left_out=wording.left_out)
+    environment.globals.update(mark=MARKS.__getitem__, leave_link=mime.leave_link, left_out=wording.left_out)
     return environment
 
 

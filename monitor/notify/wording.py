@@ -47,8 +47,8 @@ _LINK_LABEL = {
 }
 #: What nobody has reviewed.
 _FACTS = (AnnouncementKind.ACTIVITY, AnnouncementKind.HEARING, AnnouncementKind.HEARTBEAT)
-#: What readers get; the others go to our own people.
-_PUBLIC = (AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE, AnnouncementKind.CORRECTION, *_FACTS)
+#: What subscribers get; the others are letters to one person.
+PUBLIC = (AnnouncementKind.STATUS, AnnouncementKind.NARRATIVE, AnnouncementKind.CORRECTION, *_FACTS)
 #: A sentence that continues after a colon starts small only with these words; names keep their capital.
 _SMALL_STARTS = ("The ", "It ", "Its ", "A ", "An ", "Public hearing ")
 
@@ -64,7 +64,7 @@ def view(announcement: Announcement, sender: Sender, zone: tzinfo) -> View:
     kind = announcement.kind
     title = _title(announcement, items)
     cards = tuple(_cards(kind, title, items))
-    public = kind in _PUBLIC
+    public = kind in PUBLIC
     organization = clean.line(sender.organization, 120)
     return View(
         kind=f"{organization} · {_kind_label(announcement)}",
@@ -134,7 +134,7 @@ def _grouped(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 def _kind_label(announcement: Announcement) -> str:
     label = _KIND_LABEL[announcement.kind]
-    if len(announcement.items) == 1 or announcement.kind not in _PUBLIC:
+    if len(announcement.items) == 1 or announcement.kind not in PUBLIC:
         return label
     return "digest" if announcement.cadence is Cadence.IMMEDIATE else f"{announcement.cadence} digest"
 

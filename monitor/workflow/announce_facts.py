@@ -16,7 +16,7 @@ from monitor.interpret.way import walked
 from monitor.model.committees import COMMITTEES, committee_label
 from monitor.model.legislature import ActionRow, Stage
 from monitor.model.messaging import AnnouncementKind, Attachment, Item, Quote
-from monitor.notify.calendar import calendar
+from monitor.notify.calendar import MEDIA_TYPE, calendar
 from monitor.store import bills, changes, watched
 from monitor.store.schema import Bill, ChangeRow, Issue, Notice, Subscription
 from monitor.workflow import hearings
@@ -207,7 +207,7 @@ def _attachments(config: Config, session: Session, rows: Sequence[ChangeRow]) ->
             entries.append(hearings.entry_of(config, day, one))
             found.discard((one.bill_id, day))
     if entries:
-        yield Attachment(_file_name(entries[0].day, len(entries)), "text/calendar", calendar(entries))
+        yield Attachment(_file_name(entries[0].day, len(entries)), MEDIA_TYPE, calendar(entries))
 
 
 def _file_name(day: date, count: int) -> str:

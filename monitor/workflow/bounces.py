@@ -105,18 +105,7 @@ def _deal_with(context: Context, mail: Returned, dry_run: bool) -> str:
     if rule is None:
         log.info("mail_came_back", kind=mail.kind.value, status=mail.status, detail=mail.diagnostic)
         return "temporary" if mail.kind is ReturnedKind.TEMPORARY else "other"
-    with context.database.transaction() as session:
-        keyed = links(session)
-        number = _number(keyed, mail, rule.purposes)
-        row = session.get(Subscription, number) if number is not None else None
-        if row is None or row.channel != ChannelKind.EMAIL:
-            what = "unsigned" if number is None else "known"
-        elif not row.live and not _says_more(session, keyed, row, mail):
-            what = "known"
-        else:
-            what = rule.counts
-            if not dry_run:
-                rule.act(session, context, row, mail)
+    what = _dealt_with(context, mail, rule, dry_run) if mail.tokens else "unsigned"
     log.info("mail_came_back", kind=mail.kind.value, status=mail.status, detail=mail.diagnostic, done=what)
     return what
 
@@ -124,6 +113,22 @@ def _deal_with(context: Context, mail: Returned, dry_run: bool) -> str:
 def _says_more(session: Session, keyed: Links, row: Subscription, mail: Returned) -> bool:
     """Who left or bounced may be added again by name; who complained may not, though they did so after leaving."""
     return mail.kind is ReturnedKind.COMPLAINT and not suppressions.is_firm(session, keyed, row.address)
+
+
+def _dealt_with(context: Context, mail: Returned, rule: _Rule, dry_run: bool) -> str:
+    with context.database.transaction() as session:
+        keyed = links(session)
+        number = _number(keyed, mail, rule.purposes)
+        if number is None:
+            return "unsigned"
+        row = session.get(Subscription, number)
+        if row is None or row.channel != ChannelKind.EMAIL:
+            return "known"
+        if not row.live and not _says_more(session, keyed, row, mail):
+            return "known"
+        if not dry_run:
+            rule.act(session, context, row, mail)
+        return rule.counts
 
 
 def _number(keyed: Links, mail: Returned, purposes: tuple[Purpose, ...]) -> int | None:

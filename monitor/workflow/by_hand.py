@@ -9,12 +9,12 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from monitor.model.messaging import ChannelKind, Choice, Outcome, OutcomeKind
+from monitor.model.messaging import ChannelKind, Outcome, OutcomeKind
 from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions, suppressions
 from monitor.store.schema import Delivery, Subscription
 from monitor.store.schema_subscribers import Suppression
-from monitor.workflow import audit, managing, sealing, unreachable
+from monitor.workflow import audit, sealing, unreachable
 from monitor.workflow.context import Context
 from monitor.workflow.links import Purpose, links
 from monitor.workflow.pace import reschedule_all
@@ -133,10 +133,6 @@ def manage_link(context: Context, row: Subscription, by: str) -> str:
         token = links(session).token(Purpose.MANAGE, row.id)
         _note(session, by, "made manage link", row, context.now())
     return f"{alerts}/{token}"
-
-
-def change(context: Context, row: Subscription, choice: Choice, by: str) -> None:
-    managing.change(context, row.id, choice, by=by)
 
 
 def suppress(context: Context, kind: ChannelKind, address: str, why: str, detail: str, by: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from zoneinfo import available_timezones
 
 from sqlalchemy.orm import Session
 
 from monitor.config import Config
+from monitor.config.values import nearest
 from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions
@@ -101,9 +101,8 @@ def _each_of(values: Sequence[str], allowed: Sequence[str], what: str) -> tuple[
 def _one_of(value: str, allowed: Sequence[str], what: str, field: str) -> str:
     if value in allowed:
         return value
-    near = get_close_matches(value, allowed, n=1)
     few = f"it is one of {', '.join(allowed)}" if len(allowed) <= 40 else "look it up and write it exactly"
-    raise Unsuitable(f"there is no {what} {value!r}; {f'did you mean {near[0]}?' if near else few}", field)
+    raise Unsuitable(f"there is no {what} {value!r}; {nearest(value, allowed) or few}", field)
 
 
 def subscribe(context: Context, wishes: Iterable[Wish], *, back: bool = True) -> subscriptions.Put:

@@ -27,8 +27,19 @@ def file_of(context: Context) -> File:
         file = File(read(context.config_path), context.config_path, context.environ)
         file.config  # noqa: B018 - what cannot be loaded cannot be edited
     except ConfigError as error:
-        raise Refusal(f"config.yaml cannot be read as it is now:\n{error}") from error
+        raise _unreadable(error) from error
     return file
+
+
+def _text(path: Path) -> str:
+    try:
+        return read(path)
+    except ConfigError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: ConfigError) -> Refusal:
+    return Refusal(f"config.yaml cannot be read as it is now:\n{error}")
 
 
 def mark(text: str) -> str:
@@ -54,17 +65,16 @@ def write(
     there is the old one or the new one, and a database that missed the new one is brought up to it by the next sync.
     Raises Changed or Refusal.
     """
-    now = context.now()
+    now, config = context.now(), replace(base, text=text).config
     with context.database.transaction() as session:  # one writer at a time, of the file as well
-        old = file_of(context)
-        if not seen == mark(base.text) == mark(old.text):
+        if not seen == mark(base.text) == mark(_text(base.path)):
+            file_of(context)  # one that cannot be read is told so
             raise Changed("config.yaml has changed since you looked. Nothing was written; this is the change to it.")
-        if not is_writable(old.path):
-            raise Refusal(f"{old.path} may not be written by this service. Nothing was changed.")
-        config = replace(old, text=text).config
+        if not is_writable(base.path):
+            raise Refusal(f"{base.path} may not be written by this service. Nothing was changed.")
         sync_within(session, config, now)
         audit.append(session, by, "changed config.yaml", about, detail, now)
-        _put_in_place(old.path, text)
+        _put_in_place(base.path, text)
     return replace(context, config=config)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.options import USAGE, ConfigOption, JsonOption, NowOption, fail, opened
+from monitor.cli.options import USAGE, ConfigOption, JsonOption, NowOption, day, fail, opened
 from monitor.cli.output import as_json
 from monitor.cli.subscribers.common import (
     HourOption,
@@ -20,7 +20,6 @@ from monitor.cli.subscribers.common import (
     WeekdayOption,
     WhichOption,
     ZoneOption,
-    day,
     given,
     plain,
     shown,
@@ -59,7 +58,7 @@ def change(
 ) -> None:
     """Change what a subscriber is told, and when; what is not named stays. What waits follows."""
     from monitor.store.subscriptions import choice_of
-    from monitor.workflow import by_hand
+    from monitor.workflow import by_hand, managing
     from monitor.workflow.subscribe import Unsuitable, choose
 
     with opened(context, config, now) as opening:
@@ -80,7 +79,7 @@ def change(
         asked: dict[str, Any] = {"topics": topic, "issues": issue, "interests": interest, "cadence": cadence}
         asked |= {"hour": hour is not None, "weekday": weekday, "zone": zone}
         choice = _merged(choice_of(row), checked, asked, everything=everything, board_time=board_time)
-        by_hand.change(opening, row, choice, getpass.getuser())
+        managing.change(opening, row.id, choice, by=getpass.getuser())
         row = by_hand.find(opening, row.address, row.channel)
     _say(as_json_, plain(row, opening.today()), "is changed")
 

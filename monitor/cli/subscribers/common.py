@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.options import USAGE, fail
-
 if TYPE_CHECKING:
     from monitor.store.schema import Subscription
 
@@ -40,14 +38,6 @@ ZoneOption = Annotated[str, typer.Option(help="The time zone of hour and weekday
 def given(text: str) -> str:
     """A webhook is a secret: from standard input it does not show in the process list."""
     return sys.stdin.readline().strip() if text == "-" else text
-
-
-def day(text: str, option: str) -> date:
-    """The day that an option names. Ends the command if that is none."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        fail(f"{option} {text!r} is not a day; write it as 2025-06-09", USAGE)
 
 
 def plain(row: Subscription, today: date) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import ConfigOption, JsonOption, NowOption, fail, opened
+from monitor.cli.options import ConfigOption, JsonOption, NowOption, day, fail, opened
 from monitor.cli.output import as_json, progress
-from monitor.cli.subscribers.common import day
 
 #: So many who are left out are named by an import before the rest is counted.
 _NAMED = 20
