@@ -5,10 +5,9 @@ In the transaction that records them, so that none is told twice and none forgot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from functools import cache
-from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -29,13 +28,12 @@ _WANTED = (Interest.ACTIVITY, Interest.HEARINGS)
 def tell(session: Session, config: Config, found: Sequence[ChangeRow], now: datetime, today: date) -> int:
     """Queue what each subscriber wants to know of these changes. Returns how many deliveries that are."""
     news = [one for one in found if is_news(one)]
-    followers = audience.wanting(session, _WANTED) if news else iter(())
-    first = next(followers, None)
-    if first is None:
+    if not news:
         return 0
     session.flush()  # changes are told by their ids
     telling = _Telling(session, config, news, now, today)
-    return outbox.queue(session, (row for one in chain([first], followers) for row in telling.rows(one)))
+    followers = audience.wanting(session, _WANTED, telling.about)
+    return outbox.queue(session, (row for one in followers for row in telling.rows(one)))
 
 
 def is_news(change: ChangeRow) -> bool:
@@ -67,6 +65,10 @@ class _Telling:
         self._chosen = cache(self._choose)
         self._due = cache(lambda habit: pace.due_at(config, habit, now))
         self._at_once = cache(lambda habit: pace.at_once(config, habit, now))
+
+    @property
+    def about(self) -> Collection[Issue]:
+        return self._issues.values()
 
     def rows(self, one: Follower) -> Iterator[dict[str, Any]]:
         followed = frozenset(issue.id for issue in self._issues.values() if one.follows(issue.id, issue.topic_id))
