@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from monitor.model.messaging import ChannelKind, Choice, DeliveryState, Item
+from monitor.model.messaging import Choice, DeliveryState, Item
 from monitor.store import outbox
 from monitor.store.database import Database
 from monitor.store.schema import Delivery
 from monitor.workflow import deliver as engine
 from monitor.workflow import lanes, notices
 from monitor.workflow.deliver import deliver
-from monitor.workflow.subscribe import subscribe, unsubscribe, wish
+from monitor.workflow.subscribe import subscribe, wish
 from tests.pipeline import World
 from tests.smtp_sink import SmtpSink
-from tests.telling import ALEX, of, parsed, publish, told, told_world
+from tests.telling import ALEX, leave, of, parsed, publish, told, told_world
 
 ANN, BOB, CAT = "ann@example.org", "bob@example.org", "cat@example.org"
 
@@ -183,13 +183,13 @@ def test_whoever_leaves_while_their_mail_is_under_way_does_not_get_it(tmp_path: 
             world.subscribe(address)
         publish(world)
 
-        def leave(address: str) -> None:
+        def bob_leaves(address: str) -> None:
             if address == BOB:
                 own = Database(database_url)
-                unsubscribe(replace(world.context, database=own), ChannelKind.EMAIL, BOB)
+                leave(replace(world.context, database=own), BOB)
                 own.close()
 
-        sink.leave = leave
+        sink.leave = bob_leaves
         report = world.deliver()
         assert (report.sent, report.cancelled, report.retrying) == (2, 1, 0)
         assert sorted(told(sink)) == [ANN, CAT]

@@ -10,8 +10,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from monitor.store.schema import Bill, Evidence, Issue, Proposal, Snapshot, Transition
 
+#: So many moves are looked at.
+_MOST = 1_000
 
-def published(session: Session, issue_id: str | None = None, limit: int = 1000) -> list[Transition]:
+
+def published(session: Session, issue_id: str | None = None) -> list[Transition]:
     """The moves of one issue or of the whole board, newest first, with evidence and issue."""
     rows = (
         select(Transition)
@@ -22,7 +25,7 @@ def published(session: Session, issue_id: str | None = None, limit: int = 1000) 
             joinedload(Transition.proposal).selectinload(Proposal.evidence),
         )
         .order_by(Transition.id.desc())
-        .limit(limit)
+        .limit(_MOST)
     )
     return list(session.scalars(rows if issue_id is None else rows.where(Transition.issue_id == issue_id)))
 

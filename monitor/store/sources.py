@@ -15,10 +15,6 @@ from monitor.store.schema import Bill, Source, Watch
 #: A claim outlives the slowest honest pass and no more: a dead worker's sources come back after it.
 LEASE = timedelta(minutes=2)
 
-#: Read in this order: one feed request says which pages are worth a request of their own.
-_ORDER = list(SourceKind)
-
-
 #: What a quiet read may change of a source; by its id.
 _TOUCHED = (
     *("id", "next_check_at", "claimed_by", "claimed_until", "etag", "last_modified", "conditional_passes"),

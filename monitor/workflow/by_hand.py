@@ -9,18 +9,21 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from monitor.model.messaging import ChannelKind, Choice, Outcome, OutcomeKind
+from monitor.model.messaging import ChannelKind, Outcome, OutcomeKind
 from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions, suppressions
 from monitor.store.schema import Delivery, Subscription
 from monitor.store.schema_subscribers import Suppression
-from monitor.workflow import audit, managing, sealing, unreachable
+from monitor.workflow import audit, sealing, unreachable
 from monitor.workflow.context import Context
 from monitor.workflow.links import Purpose, links
 from monitor.workflow.pace import reschedule_all
 from monitor.workflow.review import Refusal
 from monitor.workflow.subscribe import Wish, renew, sealed
 from monitor.workflow.trial import try_out
+
+#: Deliveries that are shown of one subscriber.
+_SHOWN = 10
 
 WHYS = ("bounced", "complained", "left", "deleted")
 
@@ -117,11 +120,11 @@ def send_test(context: Context, row: Subscription, by: str) -> Outcome:
     return outcome
 
 
-def last_told(context: Context, row: Subscription, limit: int = 10) -> list[Delivery]:
+def last_told(context: Context, row: Subscription) -> list[Delivery]:
     """The newest deliveries to it, with what became of them."""
     rows = select(Delivery).where(Delivery.subscription_id == row.id)
     with context.database.reading() as session:
-        return list(session.scalars(rows.order_by(Delivery.created_at.desc(), Delivery.id).limit(limit)))
+        return list(session.scalars(rows.order_by(Delivery.created_at.desc(), Delivery.id).limit(_SHOWN)))
 
 
 def manage_link(context: Context, row: Subscription, by: str) -> str:
@@ -133,10 +136,6 @@ def manage_link(context: Context, row: Subscription, by: str) -> str:
         token = links(session).token(Purpose.MANAGE, row.id)
         _note(session, by, "made manage link", row, context.now())
     return f"{alerts}/{token}"
-
-
-def change(context: Context, row: Subscription, choice: Choice, by: str) -> None:
-    managing.change(context, row.id, choice, by=by)
 
 
 def suppress(context: Context, kind: ChannelKind, address: str, why: str, detail: str, by: str) -> None:

@@ -59,7 +59,7 @@ def change(
 ) -> None:
     """Change what a subscriber is told, and when; what is not named stays. What waits follows."""
     from monitor.store.subscriptions import choice_of
-    from monitor.workflow import by_hand
+    from monitor.workflow import by_hand, managing
     from monitor.workflow.subscribe import Unsuitable, choose
 
     with opened(context, config, now) as opening:
@@ -80,7 +80,7 @@ def change(
         asked: dict[str, Any] = {"topics": topic, "issues": issue, "interests": interest, "cadence": cadence}
         asked |= {"hour": hour is not None, "weekday": weekday, "zone": zone}
         choice = _merged(choice_of(row), checked, asked, everything=everything, board_time=board_time)
-        by_hand.change(opening, row, choice, getpass.getuser())
+        managing.change(opening, row.id, choice, by=getpass.getuser())
         row = by_hand.find(opening, row.address, row.channel)
     _say(as_json_, plain(row, opening.today()), "is changed")
 
