@@ -341,11 +341,6 @@ def sent_to(session: Session, transition_id: int, subscription_id: int) -> Deliv
     return session.scalars(rows).first()
 
 
-def told(session: Session, transition_id: int) -> Iterator[Follower]:
-    """Live subscriptions that this transition was sent to."""
-    return followers.told_of(session, transition_id)
-
-
 def cancel(session: Session, ids: Collection[str], why: str) -> None:
     _cancel(session, Delivery.id.in_(ids), why)
 

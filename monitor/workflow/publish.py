@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from monitor.config import Config
 from monitor.model.tracking import Status
+from monitor.store import audience as followers
 from monitor.store import outbox
 from monitor.store.audience import Follower
 from monitor.store.schema import Issue, Proposal, Transition
@@ -37,7 +38,7 @@ def publish(
         proposal_id=proposal.id, bill_id=proposal.bill_id, reason=proposal.reason, decided_by=by, at=now
     )
     move(session, issue, transition, to_status, narrative, since)
-    queue(session, config, transition, outbox.audience(session, issue), now, hold)
+    queue(session, config, transition, followers.of_issue(session, issue), now, hold)
     return transition
 
 
