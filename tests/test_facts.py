@@ -21,6 +21,7 @@ from icalendar import Calendar
 from sqlalchemy import event
 
 from monitor.demo.facts import Facts
+from monitor.model import messaging
 from monitor.model.messaging import PLACE, ChannelKind, Choice, Interest
 from monitor.model.tracking import ChangeKind
 from monitor.notify.render import HTML_LIMIT
@@ -308,7 +309,7 @@ def test_the_database_answers_who_follows_an_issue(
     assert [one.id for one in told] == [1] * follows
     assert world.ask(lambda session: audience.count(session, stops)) == ({"email": 1} if follows else {})
     [ann] = world.ask(lambda session: list(audience.wanting(session, [Interest.STATUS])))
-    assert ann.follows(stops.id, stops.topic_id) is follows
+    assert messaging.follows(ann, stops.id, stops.topic_id) is follows
     assert world.ask(lambda session: list(audience.wanting(session, [Interest.STATUS], []))) == []
 
 

@@ -31,12 +31,6 @@ class Follower(NamedTuple):
     created_at: datetime
     heartbeat_at: datetime | None
 
-    def follows(self, issue_id: str, topic_id: str) -> bool:
-        """Whether they asked for the issue, its topic, or everything."""
-        if not self.topics and not self.issues:
-            return True
-        return issue_id in self.issues or topic_id in self.topics
-
 
 _COLUMNS = tuple(getattr(Subscription, name) for name in Follower._fields)
 _LIVE = (Subscription.left_at.is_(None), Subscription.broken_at.is_(None))
@@ -85,7 +79,7 @@ def _any_of(interests: Collection[Interest]) -> ColumnElement[bool]:
 
 
 def _follows(issues: Collection[Issue]) -> ColumnElement[bool]:
-    """As `Follower.follows` has it."""
+    """As `model.messaging.follows` has it."""
     everything = and_(_text(Subscription.issues) == "[]", _text(Subscription.topics) == "[]")
     topics = dict.fromkeys(one.topic_id for one in issues)
     return or_(

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from monitor.config import Config
 from monitor.interpret.actions import hearing_day
 from monitor.model.legislature import ActionRow
-from monitor.model.messaging import AnnouncementKind, Interest
+from monitor.model.messaging import AnnouncementKind, Interest, follows
 from monitor.model.tracking import ChangeKind
 from monitor.store import audience, changes, outbox
 from monitor.store.audience import Follower
@@ -71,7 +71,7 @@ class _Telling:
         return self._issues.values()
 
     def rows(self, one: Follower) -> Iterator[dict[str, Any]]:
-        followed = frozenset(issue.id for issue in self._issues.values() if one.follows(issue.id, issue.topic_id))
+        followed = frozenset(issue.id for issue in self._issues.values() if follows(one, issue.id, issue.topic_id))
         habit = pace.habit_of(one)
         for kind, ids in self._chosen(followed, Interest.ACTIVITY in one.interests, Interest.HEARINGS in one.interests):
             due = self._at_once(habit) if kind is AnnouncementKind.HEARING else self._due(habit)

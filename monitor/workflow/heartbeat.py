@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from monitor.config import Config
 from monitor.interpret import sessions
 from monitor.interpret.sentences import plain_day
-from monitor.model.messaging import AnnouncementKind, Interest, Item
+from monitor.model.messaging import AnnouncementKind, Choice, Interest, Item, follows
 from monitor.model.tracking import SourceKind
 from monitor.store import audience, board, changes, outbox, readers, record, unread
 from monitor.store.audience import Follower
@@ -123,8 +123,9 @@ class _Beat:
     def _add(self, moment: datetime, topics: tuple[str, ...], issues: tuple[str, ...], is_curious: bool) -> int:
         """Who asked for moves or actions was told, and gets no note; others did not ask, or came later."""
         week = self._week(moment)
-        actions = 0 if is_curious else _theirs(week.actions, topics, issues)
-        item = note(self._config, self._health(), actions, _theirs(week.moves, topics, issues))
+        choice = Choice(topics, issues)
+        actions = 0 if is_curious else _theirs(week.actions, choice)
+        item = note(self._config, self._health(), actions, _theirs(week.moves, choice))
         kept = {key: value for key, value in asdict(item).items() if key in ("heading", "sentence", "url")}
         return outbox.add_notice(self._session, AnnouncementKind.HEARTBEAT, [kept], [], self._now).id
 
@@ -135,13 +136,9 @@ class _Beat:
         return _Week(moves, Counter(map(frozenset, changes.places_since(self._session, since))))
 
 
-def _theirs(counted: Counter[frozenset[_Place]], topics: Collection[str], issues: Collection[str]) -> int:
+def _theirs(counted: Counter[frozenset[_Place]], choice: Choice) -> int:
     """How much of it is about what they follow."""
-    if not (topics or issues):
-        return counted.total()
-    return sum(
-        count for places, count in counted.items() if any(one in issues or topic in topics for one, topic in places)
-    )
+    return sum(count for places, count in counted.items() if any(follows(choice, *place) for place in places))
 
 
 def health_of(session: Session, now: datetime) -> Health:
