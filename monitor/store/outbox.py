@@ -49,6 +49,27 @@ def audience(session: Session, issue: Issue) -> Iterator[Follower]:
     return followers.of_issue(session, issue)
 
 
+def recipient_of(subscription_id: int) -> str:
+    """How a delivery names a subscriber; their address stands with the subscription alone."""
+    return f"subscription:{subscription_id}"
+
+
+def to_reader(
+    one: Follower, now: datetime, due_at: datetime, *, transition_id: int | None = None, notice_id: int | None = None
+) -> dict[str, Any]:
+    """A delivery that tells a subscriber of one of the two."""
+    return {
+        "id": new_id(),
+        "transition_id": transition_id,
+        "notice_id": notice_id,
+        "subscription_id": one.id,
+        "recipient": recipient_of(one.id),
+        "channel": one.channel,
+        "due_at": due_at,
+        "created_at": now,
+    }
+
+
 #: Rows written together: enough that the journey does not count, few enough to hold.
 _TOGETHER = 1_000
 

@@ -75,15 +75,7 @@ class _Telling:
         habit = pace.habit_of(one)
         for kind, ids in self._chosen(followed, Interest.ACTIVITY in one.interests, Interest.HEARINGS in one.interests):
             due = self._at_once(habit) if kind is AnnouncementKind.HEARING else self._due(habit)
-            yield {
-                "id": outbox.new_id(),
-                "notice_id": self._notice(kind, ids),
-                "subscription_id": one.id,
-                "recipient": f"subscription:{one.id}",
-                "channel": one.channel,
-                "due_at": due,
-                "created_at": self._now,
-            }
+            yield outbox.to_reader(one, self._now, due, notice_id=self._notice(kind, ids))
 
     def _choose(
         self, followed: frozenset[str], activity: bool, hearings: bool

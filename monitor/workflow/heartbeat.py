@@ -110,15 +110,8 @@ class _Beat:
 
     def _delivery(self, one: Follower, moment: datetime) -> dict[str, Any]:
         is_curious = Interest.ACTIVITY in one.interests
-        return {
-            "id": outbox.new_id(),
-            "notice_id": self._notice(moment, tuple(one.topics), tuple(one.issues), is_curious),
-            "subscription_id": one.id,
-            "recipient": f"subscription:{one.id}",
-            "channel": one.channel,
-            "due_at": self._now,
-            "created_at": self._now,
-        }
+        notice = self._notice(moment, tuple(one.topics), tuple(one.issues), is_curious)
+        return outbox.to_reader(one, self._now, self._now, notice_id=notice)
 
     def _add(self, moment: datetime, topics: tuple[str, ...], issues: tuple[str, ...], is_curious: bool) -> int:
         """Who asked for moves or actions was told, and gets no note; others did not ask, or came later."""

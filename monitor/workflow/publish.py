@@ -70,18 +70,5 @@ def queue(
     In the transaction that publishes: a crash leaves both or neither, so that nothing has to be taken up again.
     """
     due = cache(lambda habit: pace.due_at(config, habit, now + hold))
-    outbox.queue(
-        session,
-        (
-            {
-                "id": outbox.new_id(),
-                "transition_id": transition.id,
-                "subscription_id": one.id,
-                "recipient": f"subscription:{one.id}",
-                "channel": one.channel,
-                "due_at": due(pace.habit_of(one)),
-                "created_at": now,
-            }
-            for one in audience
-        ),
-    )
+    rows = (outbox.to_reader(one, now, due(pace.habit_of(one)), transition_id=transition.id) for one in audience)
+    outbox.queue(session, rows)
