@@ -10,9 +10,8 @@ from sqlalchemy import ColumnElement, Select, String, and_, cast, false, func, o
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from monitor.model.messaging import Interest
+from monitor.store.database import CHUNK
 from monitor.store.schema import Delivery, Issue, Subscription
-
-_CHUNK = 1_000
 
 
 class Follower(NamedTuple):
@@ -69,7 +68,7 @@ def told_of(session: Session, transition_id: int) -> Iterator[Follower]:
 def _read(session: Session, rows: Select[Any]) -> Iterator[Follower]:
     """By keys and not by an open cursor: what is found may be written of in between."""
     last = 0
-    while chunk := session.execute(rows.where(Subscription.id > last).order_by(Subscription.id).limit(_CHUNK)).all():
+    while chunk := session.execute(rows.where(Subscription.id > last).order_by(Subscription.id).limit(CHUNK)).all():
         yield from (Follower(*row) for row in chunk)
         last = chunk[-1].id
 

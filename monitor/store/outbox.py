@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +30,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from monitor.model.messaging import ChannelKind, DeliveryState
 from monitor.store import audience as followers
 from monitor.store.audience import Follower
+from monitor.store.database import chunks
 from monitor.store.schema import Delivery, Issue, Notice
 
 #: Long enough for the slowest message, short enough that a dead worker delays nobody much.
@@ -70,14 +70,10 @@ def to_reader(
     }
 
 
-#: Rows written together: enough that the journey does not count, few enough to hold.
-_TOGETHER = 1_000
-
-
 def queue(session: Session, rows: Iterable[dict[str, Any]]) -> int:
     """Write deliveries; the caller's transaction makes them real together with what they tell: all of them or none."""
-    left, count = iter(rows), 0
-    while chunk := list(islice(left, _TOGETHER)):
+    count = 0
+    for chunk in chunks(rows):
         session.connection().execute(insert(_DELIVERIES), chunk)
         count += len(chunk)
     return count

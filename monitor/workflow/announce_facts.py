@@ -78,7 +78,7 @@ class _Teller:
     ) -> None:
         self._config, self._reader = config, reader
         self.issues: set[str] = set()
-        self._bills = changes.bills_of(session, rows)
+        self._bills = bills.of_ids(session, {one.bill_id for one in rows if one.bill_id is not None})
         self._issues = changes.issues_of_bills(session, self._bills)
         self._histories = bills.histories(session, self._bills)
 

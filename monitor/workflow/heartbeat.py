@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from monitor.model.messaging import AnnouncementKind, Choice, Interest, Item, fo
 from monitor.model.tracking import SourceKind
 from monitor.store import audience, board, changes, outbox, readers, record, unread
 from monitor.store.audience import Follower
+from monitor.store.database import chunks
 from monitor.store.schema import Source
 from monitor.workflow import pace
 from monitor.workflow.addresses import page_url
@@ -92,7 +92,7 @@ class _Beat:
         """Those who were told nothing in the week that ended at their own moment, some at a time."""
         wanting = audience.wanting(self._session, [Interest.HEARTBEAT])
         due = (one for one in wanting if self._is_due(one))
-        while some := list(islice(due, _TOGETHER)):
+        for some in chunks(due, _TOGETHER):
             by_moment: dict[datetime, list[Follower]] = {}
             for one in some:
                 by_moment.setdefault(self._moment(pace.habit_of(one)), []).append(one)
