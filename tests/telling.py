@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.store.schema import Delivery, Evidence, Issue, Proposal, Transition
+from monitor.workflow import by_hand, managing
+from monitor.workflow.context import Context
 from tests.pipeline import World, issue
 from tests.slack_sink import SlackSink
 from tests.smtp_sink import Mail, SmtpSink
@@ -81,6 +83,11 @@ def publish(world: World, slug: str = "stops", to: str | None = None, **words: s
     transition = world.approve(propose(world, slug, to or other, **words))
     assert transition is not None
     return transition
+
+
+def leave(context: Context, address: str) -> bool:
+    """They want to hear nothing more."""
+    return managing.leave(context, by_hand.find(context, address).id)
 
 
 def parsed(mail: Mail) -> EmailMessage:

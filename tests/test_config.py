@@ -27,6 +27,7 @@ from monitor.config.reading import MAY_MOVE_STATUS, Milestones
 from monitor.config.reference import reference
 from monitor.config.text import LARGEST, UnreadableError, decode, parse
 from monitor.model.legislature import BillKey, why_impossible
+from monitor.model.messaging import follows
 from monitor.model.tracking import Direction, Effect, Milestone, SourceKind, Status
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -214,8 +215,8 @@ def test_every_key_is_read(write: Writer) -> None:
     assert config.mail is not None
     assert (config.mail.effective_port, config.mail.sender) == (2525, "monitor@example.net")
     assert config.slack_bases == ("https://chat.example.net/hooks/",)
-    assert config.maintainers[0].follows("stops", "other")
-    assert not config.maintainers[0].follows("other", "other")
+    assert follows(config.maintainers[0], "other", "stops")
+    assert not follows(config.maintainers[0], "other", "other")
     assert config.operators[0].target({}) == Secret("sam@example.net")
     assert next(config.issues()).initial_since == date(2020, 7, 31)
     assert config.issue("quotas").name == "Quotas"

@@ -257,8 +257,8 @@ def test_a_correction_asks_the_same_however_many_wait_for_what_was_wrong(world: 
         asked.clear()
         correct(world.context, moved.id, "Dana", WRONG)
         seen.append(list(asked))
-        waiting = [one for one in world.deliveries() if one.transition_id == moved.id]
-        assert [one.state for one in waiting] == ["cancelled"] * readers
+        waited = [one.state for one in world.deliveries() if one.transition_id == moved.id]
+        assert waited == ["cancelled"] * readers
     few, many = seen
     assert many == few
 

@@ -25,9 +25,9 @@ from monitor.workflow import by_hand, managing
 from monitor.workflow.csv_text import plain, safe
 from monitor.workflow.exporting import export_csv
 from monitor.workflow.importing import import_csv
-from monitor.workflow.subscribe import Unsuitable, unsubscribe, wish
+from monitor.workflow.subscribe import Unsuitable, wish
 from tests.pipeline import World
-from tests.telling import of, publish, told_world
+from tests.telling import leave, of, publish, told_world
 
 HOOK = "https://hooks.slack.com/services/T0123456/B0123456/s3cr3tHook"
 SHOWN = mask_address(ChannelKind.SLACK, HOOK)
@@ -130,8 +130,8 @@ def test_webhooks_of_a_file_need_the_key(world: World) -> None:
 def test_who_has_left_stays_away_until_added_by_name(world: World) -> None:
     for address, channel in (("ann@example.org", "email"), (HOOK, "slack"), ("bob@example.org", "email")):
         world.subscribe(address, channel)
-    for address, kind in (("ann@example.org", ChannelKind.EMAIL), (HOOK, ChannelKind.SLACK)):
-        unsubscribe(world.context, kind, address)
+    for address in ("ann@example.org", HOOK):
+        leave(world.context, address)
     before = world.rows(Subscription)
     path = file(
         world, f"address,channel,cadence\nann@Example.org,,daily\nbob@example.org,,\n{HOOK},slack,\nnew@example.org,,\n"
@@ -323,7 +323,7 @@ def test_an_export_is_for_its_owner_alone_and_comes_back(world: World) -> None:
     monitor(world, "add", "+bob@example.org", "--topic", "topic")
     world.subscribe(HOOK, "slack")
     world.subscribe("cat@example.org")
-    unsubscribe(world.context, ChannelKind.EMAIL, "cat@example.org")
+    leave(world.context, "cat@example.org")
     path = world.folder / "everybody.csv"
     assert "3 subscribers written" in monitor(world, "export", str(path))[1]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

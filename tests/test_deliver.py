@@ -26,12 +26,12 @@ from monitor.workflow import channels, parcels
 from monitor.workflow.deliver import deliver
 from monitor.workflow.notices import tell_operators
 from monitor.workflow.parcels import Packer
-from monitor.workflow.subscribe import subscribe, unsubscribe, wish
+from monitor.workflow.subscribe import subscribe, wish
 from monitor.workflow.undo import GRACE
 from tests.pipeline import World
 from tests.slack_sink import SlackSink
 from tests.smtp_sink import DROP, DROP_TAKEN, HANG, RawServer, SmtpSink
-from tests.telling import ALEX, of, parsed, propose, publish, told, told_world
+from tests.telling import ALEX, leave, of, parsed, propose, publish, told, told_world
 
 PENDING, SENT, DEAD = DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.DEAD
 ANN, BOB, CAT = "ann@example.org", "bob@example.org", "cat@example.org"
@@ -574,7 +574,7 @@ def test_whoever_leaves_before_it_is_sent_gets_nothing(world: World, mail: SmtpS
     for address in (ANN, BOB):
         world.subscribe(address)
     publish(world)
-    assert unsubscribe(world.context, ChannelKind.EMAIL, ANN)
+    assert leave(world.context, ANN)
     world.deliver()
     assert told(mail) == [BOB]
     assert of(world, ANN)[0].state == DeliveryState.CANCELLED
@@ -585,7 +585,7 @@ def test_whoever_leaves_while_it_is_being_retried_gets_nothing(world: World, mai
     world.subscribe(ANN)
     publish(world)
     world.deliver()
-    unsubscribe(world.context, ChannelKind.EMAIL, ANN)
+    leave(world.context, ANN)
     world.later(hours=1)
     assert world.deliver().sent == 0
     assert mail.mails == []

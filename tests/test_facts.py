@@ -20,12 +20,15 @@ from sqlalchemy import event
 
 from monitor.cli.service import _jobs
 from monitor.demo.facts import Facts
-from monitor.model.messaging import PLACE, ChannelKind
+from monitor.model import messaging
+from monitor.model.messaging import PLACE, ChannelKind, Choice, Interest
 from monitor.model.tracking import ChangeKind
 from monitor.notify.calendar import MEDIA_TYPE
 from monitor.notify.render import HTML_LIMIT
 from monitor.schedule import Progress
+from monitor.store import audience, subscriptions
 from monitor.store.schema import Bill, ChangeRow, Delivery, Evidence, Notice, Proposal, Source, Subscription
+from monitor.store.subscriptions import Entry
 from monitor.workflow import activity, managing
 from monitor.workflow.announce_facts import facts_of
 from monitor.workflow.correct import correct
@@ -299,6 +302,34 @@ def test_what_is_too_much_for_a_day_waits_for_the_hour_of_the_digest_and_is_one(
         assert world.deliver().sent == 1
         assert any("4 changes" in one for one in world.messages())
         assert world.deliveries(Delivery.state != "sent") == []
+
+
+@pytest.mark.parametrize(
+    ("topics", "issues", "follows"),
+    [
+        ((), (), True),
+        ((), ("stops",), True),
+        (("topic",), (), True),
+        (("topic",), ("quotas",), True),
+        ((), ("quotas", "stops"), True),
+        ((), ("quotas",), False),
+        ((), ("stops-more", "no-stops"), False),
+        (("stops", "topical"), ("topic",), False),
+    ],
+)
+def test_the_database_answers_who_follows_an_issue(
+    world: World, topics: tuple[str, ...], issues: tuple[str, ...], follows: bool
+) -> None:
+    stops = world.issue("stops")
+    choice = Choice(topics, issues, (Interest.STATUS,))
+    with world.database.transaction() as session:
+        subscriptions.put(session, [Entry(ChannelKind.EMAIL, "ann@example.org", choice)], world.now)
+    told = world.ask(lambda session: list(audience.of_issue(session, stops)))
+    assert [one.id for one in told] == [1] * follows
+    assert world.ask(lambda session: audience.count(session, stops)) == ({"email": 1} if follows else {})
+    [ann] = world.ask(lambda session: list(audience.wanting(session, [Interest.STATUS])))
+    assert messaging.follows(ann, stops.id, stops.topic_id) is follows
+    assert world.ask(lambda session: list(audience.wanting(session, [Interest.STATUS], []))) == []
 
 
 # --- the weekly note --------------------------------------------------------------------------------------------------

@@ -188,13 +188,13 @@ def test_whoever_leaves_while_their_mail_is_under_way_does_not_get_it(
         publish(world)
         [bob] = [one.id for one in world.rows(Subscription) if one.address == BOB]
 
-        def leave(address: str) -> None:
+        def bob_leaves(address: str) -> None:
             if address == BOB:
                 own = Database(database_url)
                 way(replace(world.context, database=own), bob)
                 own.close()
 
-        sink.leave = leave
+        sink.leave = bob_leaves
         report = world.deliver()
         assert (report.sent, report.retrying) == (2, 0)
         assert sorted(told(sink)) == [ANN, CAT]

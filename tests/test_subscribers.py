@@ -19,11 +19,11 @@ from monitor.notify.channels import mask_address
 from monitor.store.schema import Subscription
 from monitor.store.schema_desk import Deed
 from monitor.workflow.links import Purpose, links
-from monitor.workflow.subscribe import Unsuitable, choose, unsubscribe, wish
+from monitor.workflow.subscribe import Unsuitable, choose, wish
 from monitor.workflow.trial import _refuse_private
 from tests.pipeline import ORGANIZATION, World, issue
 from tests.slack_sink import SlackSink
-from tests.telling import of, publish, told_world
+from tests.telling import leave, of, publish, told_world
 
 HOOK = "https://hooks.slack.com/services/T0123456/B0123456/s3cr3tHook"
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +73,7 @@ def test_what_waits_leaves_when_the_address_now_wants_it(world: World) -> None:
 
 def test_whoever_comes_back_is_told_again(world: World) -> None:
     world.subscribe("ann@example.org")
-    unsubscribe(world.context, ChannelKind.EMAIL, "ann@example.org")
+    leave(world.context, "ann@example.org")
     with world.database.transaction() as session:
         session.query(Subscription).one().broken_at = world.now
     world.subscribe("ann@example.org", cadence="daily")
@@ -83,19 +83,18 @@ def test_whoever_comes_back_is_told_again(world: World) -> None:
 
 def test_leaving_twice_keeps_the_first_date(world: World) -> None:
     world.subscribe("ann@example.org")
-    assert unsubscribe(world.context, ChannelKind.EMAIL, "ann@example.org")
+    assert leave(world.context, "ann@example.org")
     first = world.rows(Subscription)[0].left_at
     world.now += timedelta(days=3)
-    unsubscribe(world.context, ChannelKind.EMAIL, "ann@example.org")
+    leave(world.context, "ann@example.org")
     assert world.rows(Subscription)[0].left_at == first
-    assert not unsubscribe(world.context, ChannelKind.SLACK, "ann@example.org")
 
 
 def test_leaving_cancels_what_waits(world: World) -> None:
     world.subscribe("ann@example.org", cadence="daily")
     world.subscribe("bob@example.org", cadence="daily")
     publish(world)
-    unsubscribe(world.context, ChannelKind.EMAIL, "ann@example.org")
+    leave(world.context, "ann@example.org")
     assert of(world, "ann@example.org")[0].state == DeliveryState.CANCELLED
     assert of(world, "bob@example.org")[0].state == DeliveryState.PENDING
 

@@ -152,6 +152,3 @@ class Maintainer(Contact):
 
     topics: tuple[Slug, ...] = Field(default=(), description="Told of these topics only; with neither key, of all.")
     issues: tuple[Slug, ...] = Field(default=(), description="Told of these issues, besides the topics.")
-
-    def follows(self, topic: str, issue: str) -> bool:
-        return not (self.topics or self.issues) or topic in self.topics or issue in self.issues

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Protocol
 
 from monitor.model.tracking import Status
 
@@ -45,6 +47,20 @@ class Choice:
     hour: int | None = None
     weekday: int | None = None
     zone: str | None = None
+
+
+class Following(Protocol):
+    """Whoever chose topics and issues."""
+
+    @property
+    def topics(self) -> Collection[str]: ...
+    @property
+    def issues(self) -> Collection[str]: ...
+
+
+def follows(reader: Following, issue_id: str, topic_id: str) -> bool:
+    """Whether they asked for the issue, its topic, or everything."""
+    return not (reader.topics or reader.issues) or issue_id in reader.issues or topic_id in reader.topics
 
 
 class AnnouncementKind(StrEnum):

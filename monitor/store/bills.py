@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from monitor.model.legislature import ActionRow, BillKey
+from monitor.store.database import chunks
 from monitor.store.schema import Action, Bill, Source, Watch
 
 
@@ -33,14 +34,14 @@ def unasked(session: Session, legislative_session: str | None = None) -> list[Bi
 
 def named(session: Session, legislative_session: str, identifiers: Collection[str]) -> list[Bill]:
     """Those of a session's bills that are watched."""
-    names, rows = list(identifiers), _watched().where(Bill.session == legislative_session)
-    chunks = (names[start : start + 500] for start in range(0, len(names), 500))
-    return [bill for chunk in chunks for bill in session.scalars(rows.where(Bill.identifier.in_(chunk)))]
+    rows = _watched().where(Bill.session == legislative_session)
+    return [bill for some in chunks(identifiers) for bill in session.scalars(rows.where(Bill.identifier.in_(some)))]
 
 
 def of_ids(session: Session, ids: Collection[int]) -> dict[int, Bill]:
     """The bills of these ids."""
-    return {bill.id: bill for bill in session.scalars(select(Bill).where(Bill.id.in_(ids)))} if ids else {}
+    rows = (select(Bill).where(Bill.id.in_(some)) for some in chunks(ids))
+    return {bill.id: bill for one in rows for bill in session.scalars(one)}
 
 
 class PageState(NamedTuple):
@@ -71,10 +72,8 @@ def ledger(session: Session, bill_id: int) -> list[Action]:
 def ledgers(session: Session, bill_ids: Collection[int]) -> dict[int, list[Action]]:
     """The same for many bills in one query."""
     found: dict[int, list[Action]] = {bill_id: [] for bill_id in bill_ids}
-    ids = list(bill_ids)
-    for start in range(0, len(ids), 500):
-        chunk = ids[start : start + 500]
-        rows = select(Action).where(Action.bill_id.in_(chunk)).order_by(Action.bill_id, Action.position, Action.id)
+    for some in chunks(bill_ids):
+        rows = select(Action).where(Action.bill_id.in_(some)).order_by(Action.bill_id, Action.position, Action.id)
         for action in session.scalars(rows):
             found[action.bill_id].append(action)
     return found
@@ -83,11 +82,10 @@ def ledgers(session: Session, bill_ids: Collection[int]) -> dict[int, list[Actio
 def histories(session: Session, bill_ids: Collection[int]) -> dict[int, list[ActionRow]]:
     """The rows that stand today, oldest first, of many bills and without the weight of mapped rows."""
     found: dict[int, list[ActionRow]] = {bill_id: [] for bill_id in bill_ids}
-    ids = list(bill_ids)
-    for start in range(0, len(ids), 500):
+    for some in chunks(bill_ids):
         rows = (
             select(Action.bill_id, Action.date, Action.description)
-            .where(Action.bill_id.in_(ids[start : start + 500]), Action.gone.is_(False))
+            .where(Action.bill_id.in_(some), Action.gone.is_(False))
             .order_by(Action.bill_id, Action.position, Action.id)
         )
         for bill_id, day, description in session.execute(rows):

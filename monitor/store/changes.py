@@ -9,29 +9,26 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from monitor.model.tracking import ChangeKind
-from monitor.store.schema import Bill, ChangeRow, Evidence, Issue, Topic, Watch
-
-#: Engines limit how many numbers a question may name.
-_CHUNK = 500
+from monitor.store.database import chunks
+from monitor.store.schema import ChangeRow, Evidence, Issue, Topic, Watch
 
 
 def of_ids(session: Session, ids: Collection[int]) -> list[ChangeRow]:
     """In the order they happened: a bill's rows by their own dates."""
-    wanted = list(ids)
-    chunks = (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
-    found = [row for chunk in chunks for row in session.scalars(select(ChangeRow).where(ChangeRow.id.in_(chunk)))]
+    rows = (select(ChangeRow).where(ChangeRow.id.in_(some)) for some in chunks(ids))
+    found = [row for one in rows for row in session.scalars(one)]
     return sorted(found, key=lambda one: (one.on is None, one.on, one.id))
 
 
 def issues_of_bills(session: Session, bill_ids: Collection[int]) -> dict[int, list[Issue]]:
     """For each bill the active issues that watch it, in the board's order."""
-    wanted, found = list(bill_ids), dict[int, list[Issue]]()
-    for start in range(0, len(wanted), _CHUNK):
+    found = dict[int, list[Issue]]()
+    for some in chunks(bill_ids):
         rows = (
             select(Watch.bill_id, Issue)
             .join(Issue, Watch.issue_id == Issue.id)
             .join(Topic, Issue.topic_id == Topic.id)
-            .where(Watch.bill_id.in_(wanted[start : start + _CHUNK]), Watch.active, Issue.active)
+            .where(Watch.bill_id.in_(some), Watch.active, Issue.active)
             .order_by(Topic.position, Issue.position)
         )
         for bill_id, issue in session.execute(rows):
@@ -65,11 +62,3 @@ def newest(session: Session, issue_id: str, most: int) -> list[ChangeRow]:
     watched = select(Watch.bill_id).where(Watch.active, Watch.issue_id == issue_id, Watch.bill_id.is_not(None))
     rows = select(ChangeRow).where(ChangeRow.kind == ChangeKind.ACTION, ChangeRow.bill_id.in_(watched))
     return list(session.scalars(rows.order_by(ChangeRow.id.desc()).limit(most)))[::-1]
-
-
-def bills_of(session: Session, rows: Collection[ChangeRow]) -> dict[int, Bill]:
-    """The bills these rows are about, by their ids."""
-    wanted = list({one.bill_id for one in rows if one.bill_id is not None})
-    chunks = (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
-    found = (bill for chunk in chunks for bill in session.scalars(select(Bill).where(Bill.id.in_(chunk))))
-    return {bill.id: bill for bill in found}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
@@ -16,6 +17,19 @@ from sqlalchemy.types import DateTime, TypeDecorator
 
 #: Seconds a writer waits for another process (a backup, the command line) to let go.
 BUSY_SECONDS = 60
+
+#: Values named in one question, and rows written together; engines limit the one, and memory the other.
+CHUNK = 1_000
+
+_T = TypeVar("_T")
+
+
+def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
+    """Some at a time, in their order."""
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
 
 #: What a unit that writes says first: one writer at a time, so that what it reads cannot go stale before it writes.
 #: SQLAlchemy's own deferred BEGIN silently lost read-modify-writes on SQLite (measured, DESIGN 5), and PostgreSQL's

@@ -9,9 +9,12 @@ from sqlalchemy.orm import Session, joinedload
 
 from monitor.store.schema import Evidence, Issue, Proposal, Snapshot, Transition
 
+#: So many moves are looked at.
+_MOST = 1_000
 
-def published(session: Session, issue_id: str | None = None, limit: int = 1000) -> list[Transition]:
-    """The moves of one issue or of the whole board, newest first, with evidence and issue."""
+
+def published(session: Session, issue_id: str | None = None, limit: int = _MOST) -> list[Transition]:
+    """The newest moves of one issue or of the whole board, newest first, with evidence and issue."""
     rows = (
         select(Transition)
         .join(Issue, Transition.issue_id == Issue.id)

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +30,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from monitor.model.messaging import ChannelKind, DeliveryState
 from monitor.store import audience as followers
 from monitor.store.audience import Follower
+from monitor.store.database import chunks
 from monitor.store.schema import Delivery, Issue, Notice
 
 #: Long enough for the slowest message, short enough that a dead worker delays nobody much.
@@ -49,14 +49,31 @@ def audience(session: Session, issue: Issue) -> Iterator[Follower]:
     return followers.of_issue(session, issue)
 
 
-#: Rows written together: enough that the journey does not count, few enough to hold.
-_TOGETHER = 1_000
+def recipient_of(subscription_id: int) -> str:
+    """How a delivery names a subscriber; their address stands with the subscription alone."""
+    return f"subscription:{subscription_id}"
+
+
+def to_reader(
+    one: Follower, now: datetime, due_at: datetime, *, transition_id: int | None = None, notice_id: int | None = None
+) -> dict[str, Any]:
+    """A delivery that tells a subscriber of one of the two."""
+    return {
+        "id": new_id(),
+        "transition_id": transition_id,
+        "notice_id": notice_id,
+        "subscription_id": one.id,
+        "recipient": recipient_of(one.id),
+        "channel": one.channel,
+        "due_at": due_at,
+        "created_at": now,
+    }
 
 
 def queue(session: Session, rows: Iterable[dict[str, Any]]) -> int:
     """Write deliveries; the caller's transaction makes them real together with what they tell: all of them or none."""
-    left, count = iter(rows), 0
-    while chunk := list(islice(left, _TOGETHER)):
+    count = 0
+    for chunk in chunks(rows):
         session.connection().execute(insert(_DELIVERIES), chunk)
         count += len(chunk)
     return count
@@ -339,11 +356,6 @@ def sent_to(session: Session, transition_id: int, subscription_id: int) -> Deliv
         Delivery.state == DeliveryState.SENT,
     )
     return session.scalars(rows).first()
-
-
-def told(session: Session, transition_id: int) -> Iterator[Follower]:
-    """Live subscriptions that this transition was sent to."""
-    return followers.told_of(session, transition_id)
 
 
 def cancel(session: Session, ids: Collection[str], why: str) -> None:

@@ -69,12 +69,16 @@ def copies(evidence: Collection[Evidence]) -> list[Evidence]:
     return [Evidence(**{name: getattr(one, name) for name in fields}) for one in evidence]
 
 
-def listing(session: Session, states: Collection[str] | None, limit: int = 1000) -> list[Proposal]:
+#: So many proposals are listed.
+_MOST = 1_000
+
+
+def listing(session: Session, states: Collection[str] | None) -> list[Proposal]:
     """Newest first; ``states`` None means all."""
     rows = select(Proposal).options(selectinload(Proposal.evidence), selectinload(Proposal.issue))
     if states is not None:
         rows = rows.where(Proposal.state.in_(states))
-    return list(session.scalars(rows.order_by(Proposal.id.desc()).limit(limit)))
+    return list(session.scalars(rows.order_by(Proposal.id.desc()).limit(_MOST)))
 
 
 def unannounced(session: Session) -> list[Proposal]:

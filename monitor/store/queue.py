@@ -115,7 +115,7 @@ def _ordered(placed: Subquery) -> Select[Any]:
 
 
 def page(
-    session: Session, today: date, *, kind: Waiting | None = None, after: Place | None = None, limit: int = 50
+    session: Session, today: date, *, kind: Waiting | None = None, after: Place | None = None, limit: int
 ) -> list[tuple[Place, Proposal]]:
     """The next rows after a place, with their issues."""
     placed = _placed(today, kind)
@@ -158,9 +158,15 @@ def _failing() -> ColumnElement[bool]:
     return and_(Source.active, Source.outage_since.is_not(None), ~asked)
 
 
-def outages(session: Session, limit: int = 10) -> list[Source]:
+#: So many outages stand in the queue.
+_OUTAGES = 10
+
+
+def outages(session: Session) -> list[Source]:
     """Sources that cannot be read, the longest first."""
-    return list(session.scalars(select(Source).where(_failing()).order_by(Source.outage_since, Source.id).limit(limit)))
+    return list(
+        session.scalars(select(Source).where(_failing()).order_by(Source.outage_since, Source.id).limit(_OUTAGES))
+    )
 
 
 def postponed(session: Session, today: date) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from monitor.model.messaging import DeliveryState
+from monitor.store.database import chunks
 from monitor.store.schema import Delivery, Notice
-
-#: Subscribers looked up at a time; engines limit how many a question may name.
-_CHUNK = 1_000
 
 
 def untried_of(session: Session, subscription_id: int) -> list[Delivery]:
@@ -35,12 +33,12 @@ def tried_of(session: Session, subscription_id: int) -> list[Delivery]:
     return list(session.scalars(rows))
 
 
-def with_untold(session: Session, subscription_ids: Sequence[int]) -> set[int]:
+def with_untold(session: Session, subscription_ids: Collection[int]) -> set[int]:
     """Those of these for whom anything waits."""
     found = set[int]()
-    for start in range(0, len(subscription_ids), _CHUNK):
+    for some in chunks(subscription_ids):
         rows = select(Delivery.subscription_id).where(
-            Delivery.subscription_id.in_(subscription_ids[start : start + _CHUNK]),
+            Delivery.subscription_id.in_(some),
             Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
         )
         found |= {one for one in session.scalars(rows.distinct()) if one is not None}

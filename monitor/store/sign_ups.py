@@ -31,11 +31,6 @@ def of_ip(session: Session, ip: str, since: datetime) -> list[datetime]:
     return list(session.scalars(rows.order_by(SignUp.created_at)))
 
 
-def use(row: SignUp, now: datetime) -> None:
-    """Take a sign-up for confirmed. Units that write come one after another, so nobody else does at that moment."""
-    row.used_at = now
-
-
 def prune(session: Session, before: datetime) -> int:
     """Forget what was typed up to ``before``; how many went."""
     return _forget(session, SignUp.created_at <= before)

@@ -10,14 +10,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from monitor.model.legislature import BillKey
 from monitor.model.tracking import SourceKind
+from monitor.store.database import chunks
 from monitor.store.schema import Bill, Source, Watch
 
 #: A claim outlives the slowest honest pass and no more: a dead worker's sources come back after it.
 LEASE = timedelta(minutes=2)
-
-#: Read in this order: one feed request says which pages are worth a request of their own.
-_ORDER = list(SourceKind)
-
 
 #: What a quiet read may change of a source; by its id.
 _TOUCHED = (
@@ -145,12 +142,10 @@ def page_of(session: Session, key: BillKey) -> Source | None:
 
 def pages_of(session: Session, legislative_session: str, identifiers: Collection[str]) -> list[int]:
     """The ids of the status pages of a session's bills."""
-    names = list(identifiers)
     pages = select(Source.id).where(
         Source.kind == SourceKind.BILL_PAGE, Source.session == legislative_session, Source.active
     )
-    chunks = (names[start : start + 500] for start in range(0, len(names), 500))
-    return [page for chunk in chunks for page in session.scalars(pages.where(Source.identifier.in_(chunk)))]
+    return [page for some in chunks(identifiers) for page in session.scalars(pages.where(Source.identifier.in_(some)))]
 
 
 def first_watches(

@@ -11,10 +11,8 @@ from sqlalchemy.orm import Session
 
 from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.store import outbox
+from monitor.store.database import chunks
 from monitor.store.schema import Subscription
-
-#: Addresses looked up at a time; engines limit how many a question may name.
-_CHUNK = 1_000
 
 
 def find(session: Session, channel: ChannelKind, address: str) -> Subscription | None:
@@ -136,9 +134,9 @@ def _times(row: Subscription) -> tuple[object, ...]:
 def known(session: Session, addresses: Sequence[str]) -> dict[tuple[str, str], Subscription]:
     """The subscriptions of these addresses, by channel and address."""
     found: dict[tuple[str, str], Subscription] = {}
-    for start in range(0, len(addresses), _CHUNK):
-        chunk = select(Subscription).where(Subscription.address.in_(addresses[start : start + _CHUNK]))
-        found |= {(row.channel, row.address): row for row in session.scalars(chunk)}
+    for some in chunks(addresses):
+        rows = session.scalars(select(Subscription).where(Subscription.address.in_(some)))
+        found |= {(row.channel, row.address): row for row in rows}
     return found
 
 

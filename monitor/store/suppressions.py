@@ -9,13 +9,11 @@ from typing import Protocol
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from monitor.store.database import chunks
 from monitor.store.schema_subscribers import Suppression
 
 #: What a reader said of us themselves: only `lift` takes it back, and nothing weaker replaces it.
 FIRM = ("complained", "deleted")
-
-#: Fingerprints looked up at a time; engines limit how many a question may name.
-_CHUNK = 1_000
 
 
 class Fingerprints(Protocol):
@@ -58,8 +56,7 @@ def is_firm(session: Session, links: Fingerprints, address: str) -> bool:
 
 def suppressed(session: Session, fingerprints: Collection[str]) -> set[str]:
     """Those of ``fingerprints`` that are not written to."""
-    asked, found = list(fingerprints), set[str]()
-    for start in range(0, len(asked), _CHUNK):
-        chunk = Suppression.fingerprint.in_(asked[start : start + _CHUNK])
-        found |= set(session.scalars(select(Suppression.fingerprint).where(chunk)))
+    found = set[str]()
+    for some in chunks(fingerprints):
+        found |= set(session.scalars(select(Suppression.fingerprint).where(Suppression.fingerprint.in_(some))))
     return found

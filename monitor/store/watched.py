@@ -83,7 +83,11 @@ class Listed:
     kind: str
 
 
-def publications_of_issue(session: Session, issue_id: str, limit: int = 200) -> list[Listed]:
+#: So many documents are shown of one issue.
+_LISTED = 200
+
+
+def publications_of_issue(session: Session, issue_id: str) -> list[Listed]:
     """Newest first; the watch says whether a title concerns the issue."""
     rows = (
         select(Publication.title, Publication.url, Publication.first_seen_at, Watch.id, Source.kind)
@@ -91,7 +95,7 @@ def publications_of_issue(session: Session, issue_id: str, limit: int = 200) -> 
         .join(Watch, Watch.source_id == Source.id)
         .where(Watch.issue_id == issue_id, Watch.active)
         .order_by(Publication.first_seen_at.desc(), Publication.id.desc())
-        .limit(limit)
+        .limit(_LISTED)
     )
     return [Listed(*row) for row in session.execute(rows)]
 

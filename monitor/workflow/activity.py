@@ -5,10 +5,9 @@ In the transaction that records them, so that none is told twice and none forgot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from functools import cache
-from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from monitor.config import Config
 from monitor.interpret.actions import hearing_day
 from monitor.model.legislature import ActionRow
-from monitor.model.messaging import AnnouncementKind, Interest
+from monitor.model.messaging import AnnouncementKind, Interest, follows
 from monitor.model.tracking import ChangeKind
 from monitor.store import audience, changes, outbox
 from monitor.store.audience import Follower
@@ -29,13 +28,12 @@ _WANTED = (Interest.ACTIVITY, Interest.HEARINGS)
 def tell(session: Session, config: Config, found: Sequence[ChangeRow], now: datetime, today: date) -> int:
     """Queue what each subscriber wants to know of these changes. Returns how many deliveries that are."""
     news = [one for one in found if is_news(one)]
-    followers = audience.wanting(session, _WANTED) if news else iter(())
-    first = next(followers, None)
-    if first is None:
+    if not news:
         return 0
     session.flush()  # changes are told by their ids
     telling = _Telling(session, config, news, now, today)
-    return outbox.queue(session, (row for one in chain([first], followers) for row in telling.rows(one)))
+    followers = audience.wanting(session, _WANTED, telling.about)
+    return outbox.queue(session, (row for one in followers for row in telling.rows(one)))
 
 
 def is_news(change: ChangeRow) -> bool:
@@ -68,20 +66,16 @@ class _Telling:
         self._due = cache(lambda habit: pace.due_at(config, habit, now))
         self._at_once = cache(lambda habit: pace.at_once(config, habit, now))
 
+    @property
+    def about(self) -> Collection[Issue]:
+        return self._issues.values()
+
     def rows(self, one: Follower) -> Iterator[dict[str, Any]]:
-        followed = frozenset(issue.id for issue in self._issues.values() if one.follows(issue.id, issue.topic_id))
+        followed = frozenset(issue.id for issue in self._issues.values() if follows(one, issue.id, issue.topic_id))
         habit = pace.habit_of(one)
         for kind, ids in self._chosen(followed, Interest.ACTIVITY in one.interests, Interest.HEARINGS in one.interests):
             due = self._at_once(habit) if kind is AnnouncementKind.HEARING else self._due(habit)
-            yield {
-                "id": outbox.new_id(),
-                "notice_id": self._notice(kind, ids),
-                "subscription_id": one.id,
-                "recipient": f"subscription:{one.id}",
-                "channel": one.channel,
-                "due_at": due,
-                "created_at": self._now,
-            }
+            yield outbox.to_reader(one, self._now, due, notice_id=self._notice(kind, ids))
 
     def _choose(
         self, followed: frozenset[str], activity: bool, hearings: bool

@@ -15,7 +15,7 @@ from monitor.interpret.sentences import plain_day, plain_title
 from monitor.interpret.way import walked
 from monitor.model.committees import COMMITTEES, committee_label
 from monitor.model.legislature import ActionRow, Stage
-from monitor.model.messaging import AnnouncementKind, Attachment, Item, Quote
+from monitor.model.messaging import AnnouncementKind, Attachment, Item, Quote, follows
 from monitor.notify.calendar import MEDIA_TYPE, calendar
 from monitor.store import bills, changes, watched
 from monitor.store.schema import Bill, ChangeRow, Issue, Notice, Subscription
@@ -78,7 +78,7 @@ class _Teller:
     ) -> None:
         self._config, self._reader = config, reader
         self.issues: set[str] = set()
-        self._bills = changes.bills_of(session, rows)
+        self._bills = bills.of_ids(session, {one.bill_id for one in rows if one.bill_id is not None})
         self._issues = changes.issues_of_bills(session, self._bills)
         self._histories = bills.histories(session, self._bills)
 
@@ -132,7 +132,7 @@ class _Teller:
     def _followed(self, bill_id: int) -> list[Issue]:
         """The issues this reader follows that watch the bill; all, if they followed one only when this was queued."""
         known = self._issues.get(bill_id, [])
-        return [one for one in known if follows(self._reader, one)] or known
+        return [one for one in known if _follows(self._reader, one)] or known
 
     def _of_issues(self, item: Item, bill: Bill, ours: Sequence[Issue]) -> Item:
         if not ours:
@@ -179,18 +179,16 @@ def comes_next(bill: Bill, history: Sequence[ActionRow]) -> str:
     return next_step(Stage(bill.stage), walked(history).committee) if bill.stage else ""
 
 
-def follows(reader: Subscription | None, issue: Issue) -> bool:
+def _follows(reader: Subscription | None, issue: Issue) -> bool:
     """Whether this reader follows it now; what was queued before a change of mind is told too."""
-    if reader is None or not (reader.topics or reader.issues):
-        return True
-    return issue.id in reader.issues or issue.topic_id in reader.topics
+    return reader is None or follows(reader, issue.id, issue.topic_id)
 
 
 def because(reader: Subscription | None, told: Sequence[Issue], bill: str = "") -> str:
     """Why this reader is told of these issues."""
     names = " and ".join(one.name for one in told)
     if reader is not None and (reader.topics or reader.issues):
-        if not any(follows(reader, one) for one in told):
+        if not any(_follows(reader, one) for one in told):
             return f"Because you followed {names} before you changed what you follow."
         return f"Because you follow {names}."
     return f"Because you follow the whole board; {bill} is watched for {names}." if bill else ""

@@ -77,17 +77,14 @@ class TooMany(Later):
         super().__init__("There were too many wrong passwords.", wait)
 
 
-def begin(context: Context, name: str, caller: Caller) -> int:
+def begin(context: Context, name: str, caller: Caller) -> None:
     """Count a try before its password is looked at, so that a hundred at once are a hundred. Raises TooMany."""
     now = context.now()
     with context.database.transaction() as session:
         wait = _wait(session, name, caller, now)
         if wait is not None:
             raise TooMany(wait)
-        row = SignInFailure(name=name, address=caller.origin, at=now)
-        session.add(row)
-        session.flush()
-        return row.id
+        session.add(SignInFailure(name=name, address=caller.origin, at=now))
 
 
 def forgive(session: Session, name: str, caller: Caller) -> None:

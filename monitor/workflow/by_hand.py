@@ -22,6 +22,9 @@ from monitor.workflow.review import Refusal
 from monitor.workflow.subscribe import Wish, renew, sealed
 from monitor.workflow.trial import try_out
 
+#: Deliveries that are shown of one subscriber.
+_SHOWN = 10
+
 WHYS = ("bounced", "complained", "left", "deleted")
 
 
@@ -117,11 +120,11 @@ def send_test(context: Context, row: Subscription, by: str) -> Outcome:
     return outcome
 
 
-def last_told(context: Context, row: Subscription, limit: int = 10) -> list[Delivery]:
+def last_told(context: Context, row: Subscription) -> list[Delivery]:
     """The newest deliveries to it, with what became of them."""
     rows = select(Delivery).where(Delivery.subscription_id == row.id)
     with context.database.reading() as session:
-        return list(session.scalars(rows.order_by(Delivery.created_at.desc(), Delivery.id).limit(limit)))
+        return list(session.scalars(rows.order_by(Delivery.created_at.desc(), Delivery.id).limit(_SHOWN)))
 
 
 def manage_link(context: Context, row: Subscription, by: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from monitor.interpret.sentences import plain_day
 from monitor.model.tracking import Status
-from monitor.store import board, outbox
+from monitor.store import audience, board, outbox
 from monitor.store.audience import Follower
 from monitor.store.schema import Issue, Transition
 from monitor.workflow import audit, since
@@ -91,5 +91,5 @@ def _audience(session: Session, issue: Issue, wrong: Transition, retracts: bool)
     unheard = outbox.unheard(session, wrong.id)
     outbox.cancel_of(session, wrong.id, "it was corrected before it was sent")
     quiet = unheard if retracts else set()
-    known = {one.id: one for one in [*outbox.audience(session, issue), *outbox.told(session, wrong.id)]}
+    known = {one.id: one for one in [*audience.of_issue(session, issue), *audience.told_of(session, wrong.id)]}
     return [one for number, one in known.items() if number not in quiet]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from monitor.interpret.actions import hearing_day
 from monitor.interpret.sessions import LegislativeSession, regular_session
 from monitor.model.legislature import ActionRow
-from monitor.model.messaging import Cadence, Choice, Interest
+from monitor.model.messaging import Cadence, Choice, Interest, follows
 from monitor.store import record
 from monitor.workflow.context import EASTERN, Context
 
@@ -65,14 +65,9 @@ def _last(database: Session, today: date) -> Last | None:
 
 def messages(told: Last, choice: Choice) -> int:
     """How many would have been sent: not items, since what is due at one moment leaves in one message."""
-    wanted = [one for one in told.facts if one.interest in choice.interests and _is_about(one, choice)]
+    wanted = [one for one in told.facts if one.interest in choice.interests and follows(choice, one.issue, one.topic)]
     sent = {_moment(one, choice) for one in wanted}
     return len(sent) + (_quiet_weeks(told.session, wanted) if Interest.HEARTBEAT in choice.interests else 0)
-
-
-def _is_about(fact: Fact, choice: Choice) -> bool:
-    everything = not choice.topics and not choice.issues
-    return everything or fact.issue in choice.issues or fact.topic in choice.topics
 
 
 def _moment(fact: Fact, choice: Choice) -> tuple[str, date | datetime]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +15,11 @@ from sqlalchemy.orm import Session
 from monitor.config import Config
 from monitor.interpret import sessions
 from monitor.interpret.sentences import plain_day
-from monitor.model.messaging import AnnouncementKind, Interest, Item
+from monitor.model.messaging import AnnouncementKind, Choice, Interest, Item, follows
 from monitor.model.tracking import SourceKind
 from monitor.store import audience, board, changes, outbox, readers, record, unread
 from monitor.store.audience import Follower
+from monitor.store.database import chunks
 from monitor.store.schema import Source
 from monitor.workflow import pace
 from monitor.workflow.addresses import page_url
@@ -96,7 +96,7 @@ class _Beat:
         """Those who were told nothing in the week that ended at their own moment, some at a time."""
         wanting = audience.wanting(self._session, [Interest.HEARTBEAT])
         due = (one for one in wanting if self._is_due(one))
-        while some := list(islice(due, _TOGETHER)):
+        for some in chunks(due, _TOGETHER):
             by_moment: dict[datetime, list[Follower]] = {}
             for one in some:
                 by_moment.setdefault(self._moment(pace.habit_of(one)), []).append(one)
@@ -115,21 +115,15 @@ class _Beat:
 
     def _delivery(self, one: Follower, moment: datetime) -> dict[str, Any]:
         is_curious = Interest.ACTIVITY in one.interests
-        return {
-            "id": outbox.new_id(),
-            "notice_id": self._notice(moment, tuple(one.topics), tuple(one.issues), is_curious),
-            "subscription_id": one.id,
-            "recipient": f"subscription:{one.id}",
-            "channel": one.channel,
-            "due_at": self._now,
-            "created_at": self._now,
-        }
+        notice = self._notice(moment, tuple(one.topics), tuple(one.issues), is_curious)
+        return outbox.to_reader(one, self._now, self._now, notice_id=notice)
 
     def _add(self, moment: datetime, topics: tuple[str, ...], issues: tuple[str, ...], is_curious: bool) -> int:
         """Who asked for moves or actions was told, and gets no note; others did not ask, or came later."""
         week = self._week(moment)
-        actions = 0 if is_curious else _theirs(week.actions, topics, issues)
-        item = note(self._config, self._health(), actions, _theirs(week.moves, topics, issues))
+        choice = Choice(topics, issues)
+        actions = 0 if is_curious else _theirs(week.actions, choice)
+        item = note(self._config, self._health(), actions, _theirs(week.moves, choice))
         kept = {key: value for key, value in asdict(item).items() if key in ("heading", "sentence", "url")}
         return outbox.add_notice(self._session, AnnouncementKind.HEARTBEAT, [kept], [], self._now).id
 
@@ -140,13 +134,9 @@ class _Beat:
         return _Week(moves, Counter(map(frozenset, changes.places_since(self._session, since))))
 
 
-def _theirs(counted: Counter[frozenset[_Place]], topics: Collection[str], issues: Collection[str]) -> int:
+def _theirs(counted: Counter[frozenset[_Place]], choice: Choice) -> int:
     """How much of it is about what they follow."""
-    if not (topics or issues):
-        return counted.total()
-    return sum(
-        count for places, count in counted.items() if any(one in issues or topic in topics for one, topic in places)
-    )
+    return sum(count for places, count in counted.items() if any(follows(choice, *place) for place in places))
 
 
 def health_of(session: Session, now: datetime) -> Health:

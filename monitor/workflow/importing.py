@@ -5,11 +5,10 @@ So a hundred thousand lines need no more memory than a hundred, and nothing is w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +18,7 @@ from monitor.config import Config
 from monitor.model.messaging import ChannelKind, Choice
 from monitor.notify.channels import is_masked
 from monitor.store import subscriptions, suppressions
+from monitor.store.database import chunks
 from monitor.store.schema import Subscription
 from monitor.workflow import audit
 from monitor.workflow.context import Context
@@ -43,8 +43,6 @@ COLUMNS = (
 #: Those that say what is asked for.
 _ASKED = COLUMNS[2:9]
 
-#: Lines looked up and written at a time.
-_CHUNK = 1_000
 #: Mistakes that are named before the rest is counted.
 _NAMED = 20
 _LONGEST_CONSENT = 500
@@ -88,7 +86,7 @@ def import_csv(
     with context.database.transaction() as session:
         renew(context, session)
         taken = _Taking(context, session, path.name, consented_on)
-        for chunk in _chunks(reading.wanted(last)):
+        for chunk in chunks(reading.wanted(last)):
             taken.take(chunk)
             progress(taken.done, len(last))
         done = replace(taken.result, folded=reading.lines - len(last) - masked, masked=masked)
@@ -113,7 +111,7 @@ class _Reading:
         problems = _Problems(self._path)
         masked = 0
         with self._context.database.reading() as session:
-            for chunk in _chunks(self._lines(problems)):
+            for chunk in chunks(self._lines(problems)):
                 masked += sum(1 for line in chunk if is_masked(line.wish.address))
                 good = [line for line in chunk if not is_masked(line.wish.address)]
                 if self._consented_on is None:
@@ -295,9 +293,3 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise Unsuitable(f"{text[:20]!r} is not a day; write it as 2025-06-09", "consented_on") from None
-
-
-def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    iterator = iter(lines)
-    while chunk := list(islice(iterator, _CHUNK)):
-        yield chunk

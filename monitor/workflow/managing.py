@@ -57,7 +57,7 @@ def leave(context: Context, number: int, why: str = "", *, by: str = "") -> bool
     return _do(context, number, deed, by, "removed subscriber")
 
 
-def come_back(context: Context, number: int, *, by: str = "") -> bool:
+def come_back(context: Context, number: int) -> bool:
     """Take leaving back. False too when the address is not written to for another reason."""
 
     def deed(session: Session, row: Subscription) -> bool:
@@ -71,7 +71,7 @@ def come_back(context: Context, number: int, *, by: str = "") -> bool:
         row.left_at = row.left_at if kept else None
         return row.live
 
-    return _do(context, number, deed, by, "brought back subscriber")
+    return _do(context, number, deed)
 
 
 def delete(context: Context, number: int, *, by: str = "") -> bool:
@@ -105,7 +105,7 @@ def masked(row: Subscription) -> str:
     return row.address if row.sealed else mask_address(ChannelKind(row.channel), row.address)
 
 
-def _do(context: Context, number: int, deed: Deed, by: str, what: str) -> bool:
+def _do(context: Context, number: int, deed: Deed, by: str = "", what: str = "") -> bool:
     with context.database.transaction() as session:
         row = session.get(Subscription, number)
         done = row is not None and deed(session, row) is not False

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from monitor.config import Config, Maintainer
-from monitor.model.messaging import AnnouncementKind, ChannelKind, DeliveryState, Item, Outcome, OutcomeKind
+from monitor.model.messaging import AnnouncementKind, ChannelKind, DeliveryState, Item, Outcome, OutcomeKind, follows
 from monitor.notify.channels import CHANNELS
 from monitor.store import hosts, outbox, proposals
 from monitor.store.schema import Host, Notice, Proposal, Source
@@ -43,7 +43,7 @@ def announce_proposals(session: Session, config: Config, now: datetime) -> list[
 
 def _follows(person: Maintainer, proposal: Proposal) -> bool:
     issue = proposal.issue
-    return issue is None or person.follows(issue.topic_id, issue.id)
+    return issue is None or follows(person, issue.id, issue.topic_id)
 
 
 def _propose(session: Session, ids: tuple[int, ...], people: list[tuple[str, str]], now: datetime) -> Notice:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from monitor.config import Config
 from monitor.model.tracking import Status
+from monitor.store import audience as followers
 from monitor.store import outbox
 from monitor.store.audience import Follower
 from monitor.store.schema import Issue, Proposal, Transition
@@ -37,7 +38,7 @@ def publish(
         proposal_id=proposal.id, bill_id=proposal.bill_id, reason=proposal.reason, decided_by=by, at=now
     )
     move(session, issue, transition, to_status, narrative, since)
-    queue(session, config, transition, outbox.audience(session, issue), now, hold)
+    queue(session, config, transition, followers.of_issue(session, issue), now, hold)
     return transition
 
 
@@ -69,18 +70,5 @@ def queue(
     In the transaction that publishes: a crash leaves both or neither, so that nothing has to be taken up again.
     """
     due = cache(lambda habit: pace.due_at(config, habit, now + hold))
-    outbox.queue(
-        session,
-        (
-            {
-                "id": outbox.new_id(),
-                "transition_id": transition.id,
-                "subscription_id": one.id,
-                "recipient": f"subscription:{one.id}",
-                "channel": one.channel,
-                "due_at": due(pace.habit_of(one)),
-                "created_at": now,
-            }
-            for one in audience
-        ),
-    )
+    rows = (outbox.to_reader(one, now, due(pace.habit_of(one)), transition_id=transition.id) for one in audience)
+    outbox.queue(session, rows)

@@ -18,6 +18,7 @@ from monitor.config.secrets import secret
 from monitor.model.messaging import ChannelKind, Item
 from monitor.notify.channels import is_masked, mask_address
 from monitor.store import hosts
+from monitor.store.outbox import recipient_of
 from monitor.store.schema import Subscription
 from monitor.workflow.context import Context
 from monitor.workflow.notices import tell_operators
@@ -140,7 +141,7 @@ class Opened:
         rows = [row for row in _secret_rows(session) if row.live]
         sealed = [row for row in rows if row.sealed is not None]
         self.count, self.unsealed = len(sealed), len(rows) - len(sealed)
-        self.closed = [f"subscription:{row.id}" for row in sealed if self.address(row) is None]
+        self.closed = [recipient_of(row.id) for row in sealed if self.address(row) is None]
 
     def address(self, row: Subscription) -> str | None:
         """Where to send; None if that cannot be read here and now."""

@@ -1,4 +1,4 @@
-"""Who is told: adding, importing and removing subscriptions."""
+"""Who is told: what a subscription may ask for, and adding it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from monitor.config.values import nearest
 from monitor.model.messaging import Cadence, ChannelKind, Choice, Interest
 from monitor.notify.channels import mask_address, validate_address
 from monitor.store import subscriptions
-from monitor.store.schema import Subscription
 from monitor.workflow import pace, sealing
 from monitor.workflow.channels import slack_allowed
 from monitor.workflow.context import Context
@@ -105,15 +104,15 @@ def _one_of(value: str, allowed: Sequence[str], what: str, field: str) -> str:
     raise Unsuitable(f"there is no {what} {value!r}; {nearest(value, allowed) or few}", field)
 
 
-def subscribe(context: Context, wishes: Iterable[Wish], *, back: bool = True) -> subscriptions.Put:
-    """Add or change subscriptions, all or none. ``back`` brings back who has left; else they are left out and named.
+def subscribe(context: Context, wishes: Iterable[Wish]) -> subscriptions.Put:
+    """Add or change subscriptions, all or none; who has left is brought back.
 
     Raises NoKey for a secret address that there is no key to keep with.
     """
     entries = sealed(context, list(wishes))
     with context.database.transaction() as session:
         renew(context, session)
-        put = subscriptions.put(session, entries, context.now(), back=back)
+        put = subscriptions.put(session, entries, context.now())
         pace.reschedule_all(session, context.config, put.retimed, context.now())
         return put
 
@@ -135,20 +134,3 @@ def renew(context: Context, session: Session) -> None:
     sealer = sealing.sealer(context.environ)
     if sealer is not None:
         sealing.renew(session, sealer)
-
-
-def unsubscribe(context: Context, channel: ChannelKind, address: str) -> bool:
-    """Stop telling this address. False if it was never told anything."""
-    with context.database.transaction() as session:
-        renew(context, session)
-        row = find(session, channel, address)
-        if row is None:
-            return False
-        subscriptions.leave(session, row, context.now())
-        return True
-
-
-def find(session: Session, channel: ChannelKind, address: str) -> Subscription | None:
-    """The subscription of an address; a secret one may be given as it is or as it is shown."""
-    shown = sealing.stored(channel, address)
-    return subscriptions.find(session, channel, shown) or subscriptions.find(session, channel, address)
