@@ -50,6 +50,7 @@ class Scale:
     decided: int = 50_000
     requests: int = 60
     rounds: int = 3
+    every_case: bool = True
     rivals: bool = True
 
 
@@ -68,6 +69,7 @@ SMALL = Scale(
     decided=60,
     requests=3,
     rounds=1,
+    every_case=False,
     rivals=False,
 )
 
