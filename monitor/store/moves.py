@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session, joinedload
 from monitor.store.schema import Evidence, Issue, Proposal, Snapshot, Transition
 
 #: So many moves are looked at.
-_MOST = 1_000
+MOST = 1_000
 
 
-def published(session: Session, issue_id: str | None = None, limit: int = _MOST) -> list[Transition]:
+def published(session: Session, issue_id: str | None = None, limit: int = MOST) -> list[Transition]:
     """The newest moves of one issue or of the whole board, newest first, with evidence and issue."""
     rows = (
         select(Transition)

@@ -74,8 +74,8 @@ def issue(session: Session, issue_id: str) -> Answer:
     return page(show("issue.html.j2", found.row.name, summary, here, page=found))
 
 
-def _moves(session: Session, **limit: int) -> tuple[Move, ...]:
-    rows = moves.published(session, **limit)
+def _moves(session: Session, limit: int = moves.MOST) -> tuple[Move, ...]:
+    rows = moves.published(session, limit=limit)
     return history.read_moves(session, rows, Linker.of(session, monitor().config))
 
 
