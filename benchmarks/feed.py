@@ -26,9 +26,7 @@ def run(scale: Scale) -> None:
     facts = world.session_facts(scale.bills)
     bills = facts.of_session(facts.session)
     eve, day, touched = _typical_day(facts, share=0.01)
-    title(
-        f"feed: {len(bills)} bills watched through the bulk files, {sum(len(b.rows) for b in bills)} rows"
-    )
+    title(f"feed: {len(bills)} bills watched through the bulk files, {sum(len(b.rows) for b in bills)} rows")
     home = world.folder("feed")
     options = {"bills": scale.bills, "day": eve.isoformat()}
     with server(HERE / "replica_process.py", json.dumps(options)) as replica:

@@ -81,7 +81,9 @@ def _slow(scale: Scale, engine: str, url: str, connections: int) -> None:
                 rounds.append(sorted(sink.tell()["waits"])[: scale.mails - 1][-scale.mails // 100 - 1])
             waits.append(min(rounds))
     usual, beside = waits
-    ratio(f"99 of 100 had theirs, {engine}, {connections} connections", beside, usual, "s", "nobody slow", "at most 1.1")
+    ratio(
+        f"99 of 100 had theirs, {engine}, {connections} connections", beside, usual, "s", "nobody slow", "at most 1.1"
+    )
 
 
 def _case(scale: Scale, engine: str, url: str, connections: int, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """A local mail server in a process of its own: takes everything, each after so many seconds (its argument). Told
-anything, it says what it has. With --slack it takes posts too, and hands out what has come since it was last asked. With
---slow it lets one address wait for seconds.
+anything, it says what it has. With --slack it takes posts too, and hands out what has come since it was last asked.
+With --slow it lets one address wait for seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from measuring import ROOT
 sys.path.insert(0, str(ROOT / "tests"))
 from slack_sink import SlackSink
 from smtp_sink import SmtpSink
-
 
 #: Who waits, and for how many seconds.
 SLOW, SLOWNESS = "person100@example.org", 5.0

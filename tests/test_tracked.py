@@ -252,6 +252,7 @@ def test_nothing_is_parsed_while_the_database_waits(world, monkeypatch):
             done.append("end")
 
     monkeypatch.setattr(Database, "transaction", noted)
+
     def counted(*given):
         done.append("load")
         return loads(*given)

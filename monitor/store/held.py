@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, CursorResult, and_, func, or_, select, upd
 from sqlalchemy.orm import Session
 
 from monitor.model.messaging import DeliveryState
+from monitor.store import outbox, sign_ups
 from monitor.store.schema import Delivery
 
 _HELD = Delivery.state == DeliveryState.HELD
@@ -15,7 +16,7 @@ _HELD = Delivery.state == DeliveryState.HELD
 
 def hold(session: Session) -> int:
     """Keep back everything that is on its way to subscribers, claimed or not. Returns how many deliveries."""
-    to_readers = or_(Delivery.recipient.startswith("subscription:"), Delivery.recipient.startswith("sign_up:"))
+    to_readers = or_(*(Delivery.recipient.startswith(one) for one in (outbox.READER, f"{sign_ups.RECIPIENT}:")))
     return _move(
         session,
         and_(Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)), to_readers),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -28,10 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from monitor.model.messaging import ChannelKind, DeliveryState
-from monitor.store import audience as followers
 from monitor.store.audience import Follower
 from monitor.store.database import chunks
-from monitor.store.schema import Delivery, Issue, Notice
+from monitor.store.schema import Delivery, Notice
 
 #: Long enough for the slowest message, short enough that a dead worker delays nobody much.
 LEASE = timedelta(minutes=2)
@@ -44,14 +43,12 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def audience(session: Session, issue: Issue) -> Iterator[Follower]:
-    """Live subscriptions that want to know what is published about this issue."""
-    return followers.of_issue(session, issue)
+#: How a delivery names a subscriber; their address stands with the subscription alone.
+READER = "subscription:"
 
 
 def recipient_of(subscription_id: int) -> str:
-    """How a delivery names a subscriber; their address stands with the subscription alone."""
-    return f"subscription:{subscription_id}"
+    return f"{READER}{subscription_id}"
 
 
 def to_reader(
@@ -217,7 +214,7 @@ def _message_of(one: Delivery) -> str:
     is_correction = one.transition is not None and one.transition.corrects_id is not None
     if one.message_key is not None or one.subscription_id is None or is_correction:
         return one.message_key or one.id
-    return f"subscription:{one.subscription_id}"
+    return recipient_of(one.subscription_id)
 
 
 def _order(one: Delivery) -> tuple[bool, int, int, str]:

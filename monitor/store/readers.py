@@ -47,7 +47,8 @@ def with_untold(session: Session, subscription_ids: Collection[int]) -> set[int]
 
 def postpone(session: Session, ids: Collection[str], until: datetime) -> None:
     """What is not to leave yet waits until then."""
-    session.execute(update(Delivery).where(Delivery.id.in_(ids)).values(due_at=until))
+    later = update(Delivery).where(Delivery.id.in_(ids)).values(due_at=until)
+    session.execute(later.execution_options(synchronize_session=False))  # who is read again is read from the database
 
 
 def sent_lately(session: Session, subscription_ids: Collection[int], since: datetime) -> dict[int, list[datetime]]:

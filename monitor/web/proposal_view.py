@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from monitor.interpret.sentences import plain_title
 from monitor.model.messaging import ChannelKind
 from monitor.model.tracking import ProposalKind, ProposalState, Status
-from monitor.store import bills, changes, outbox, proposals, queue
+from monitor.store import audience, bills, changes, proposals, queue
 from monitor.store.queue import Waiting
 from monitor.store.schema import Bill, Issue, Proposal, Transition
 from monitor.web import words
@@ -217,11 +217,11 @@ def _audience(session: Session, issue: Issue | None) -> str:
     """ "412 subscribers and 1 Slack channel"."""
     if issue is None:
         return ""
-    channels = [one.channel for one in outbox.audience(session, issue)]
+    channels = audience.count(session, issue)
     counted = (
         (ChannelKind.EMAIL, "subscriber", "subscribers"),
         (ChannelKind.SLACK, "Slack channel", "Slack channels"),
         (ChannelKind.APPRISE, "chat service", "chat services"),
     )
-    told = [words.count(channels.count(kind), one, many) for kind, one, many in counted if kind in channels]
+    told = [words.count(channels[kind], one, many) for kind, one, many in counted if kind in channels]
     return words.listed(told) if told else "nobody yet"

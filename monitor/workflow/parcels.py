@@ -55,7 +55,7 @@ class Parcel:
     @property
     def to_subscriber(self) -> bool:
         """Or else to one of our own people."""
-        return self.recipient.startswith("subscription:")
+        return self.recipient.startswith(outbox.READER)
 
     @property
     def to_sign_up(self) -> bool:
