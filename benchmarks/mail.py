@@ -1,8 +1,8 @@
 """A thousand emails to a local server through the outbox, each durably marked, beside bare smtplib.
 
 Bare smtplib sends the bytes of one of ours to as many addresses, one after the other by as many connections, and
-remembers nothing. Then the same with a server that takes 10 ms to answer, and ours beside ours with one address at which
-the server hangs: when all but the last hundredth of the others had theirs.
+remembers nothing. Then the same with a server that takes 10 ms to answer, and ours beside ours with one address at
+which the server hangs: when all but the last hundredth of the others had theirs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import world
-from measuring import HERE, ROOT, Cost, Scale, child, note, ratio, server, title, within
+from measuring import HERE, ROOT, Cost, Scale, Server, child, note, ratio, server, title, within
 
 DAY = date(2025, 4, 10)
 
