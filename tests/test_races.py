@@ -349,7 +349,7 @@ def test_a_lost_claim_marks_and_breaks_nothing(world: World, monkeypatch: pytest
     sleeper = world.context
     real = channels.open_channel
 
-    def open_channel(context: Context, kind: ChannelKind) -> Transport:
+    def open_channel(context: Context, kind: ChannelKind, **_more) -> Transport:
         return Slow() if context is sleeper else real(context, kind)
 
     monkeypatch.setattr("monitor.workflow.deliver.open_channel", open_channel)

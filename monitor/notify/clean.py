@@ -91,7 +91,9 @@ def link(url: str) -> str:
 def told(text: bytes | str, *secrets: str) -> str:
     """A provider's words as one line for a log, without our secrets, however they are spelled."""
     words = line(text.decode("utf-8", "replace") if isinstance(text, bytes) else text, 2_000)
-    for secret in filter(None, secrets):
+    folded = words.casefold()
+    # Nearly always there is none, and a pattern would be compiled for each address that is written to.
+    for secret in (one for one in secrets if one and one.casefold() in folded):
         words = re.sub(re.escape(secret), _HIDDEN, words, flags=re.IGNORECASE)
     return clip(words, 200)
 

@@ -55,9 +55,14 @@ class OtherServices:
 
 
 def open_transport(
-    kind: ChannelKind, *, smtp: SmtpSettings | None = None, slack_allowed: Collection[str] = ()
+    kind: ChannelKind,
+    *,
+    smtp: SmtpSettings | None = None,
+    slack_allowed: Collection[str] = (),
+    meanwhile: Callable[[], None] = nothing,
 ) -> Transport:
-    """A transport for ``kind``; close it when done. Use one per thread.
+    """A transport for ``kind``; close it when done. Use one per thread. ``meanwhile`` is done at each mail while the
+    server is busy with it, if at all.
 
     Email needs ``smtp``. ``slack_allowed`` are webhook bases beside Slack's own. Raises ValueError if email is to be
     sent and config names no mail server.
@@ -68,4 +73,4 @@ def open_transport(
         return OtherServices()
     if smtp is None:
         raise ValueError("there are messages to send by email, but config names no mail server")
-    return Carrier(MailServer(smtp))
+    return Carrier(MailServer(smtp, meanwhile))

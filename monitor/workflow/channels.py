@@ -53,8 +53,11 @@ def slack_allowed(config: Config) -> tuple[str, ...]:
     return tuple(str(base) for base in config.slack_bases)
 
 
-def open_channel(context: Context, kind: ChannelKind, *, patience: float | None = None) -> Transport:
-    """A transport for ``kind``; ``patience`` are the seconds another service may take, if not the usual.
+def open_channel(
+    context: Context, kind: ChannelKind, *, patience: float | None = None, meanwhile: Callable[[], None] = nothing
+) -> Transport:
+    """A transport for ``kind``; ``patience`` are the seconds another service may take, if not the usual, and
+    ``meanwhile`` what to do while a mail server is busy with a mail.
 
     Raises ValueError with words when config does not allow sending by it.
     """
@@ -64,7 +67,7 @@ def open_channel(context: Context, kind: ChannelKind, *, patience: float | None 
         return OtherServices(patience)
     # What mail lacks, such as its key, keeps back mail and nothing else.
     smtp = smtp_settings(context) if kind is ChannelKind.EMAIL else None
-    return open_transport(kind, smtp=smtp, slack_allowed=slack_allowed(context.config))
+    return open_transport(kind, smtp=smtp, slack_allowed=slack_allowed(context.config), meanwhile=meanwhile)
 
 
 class Folder:

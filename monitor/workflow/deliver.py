@@ -158,7 +158,7 @@ class _Pass:
             mail = self._context.config.mail
             width = mail.connections if mail and kind is ChannelKind.EMAIL else 1
             duties = Duties(
-                lambda: open_channel(self._context, kind),
+                lambda: open_channel(self._context, kind, meanwhile=self._settle_own),
                 self._goes_on,
                 self._send,
                 self._clerk.record,
@@ -205,9 +205,13 @@ class _Pass:
         killpoint("after_send_before_mark")
         return outcome
 
+    def _settle_own(self) -> None:
+        """What became of the message before: written down while the server reads who this one is for, or else now."""
+        self._clerk.settle_of(get_ident())
+
     def _before_taken(self, talk: Talk) -> None:
         """The last moment to leave it be: the provider has the message's text by now and waits for its last line."""
-        self._clerk.settle_of(get_ident())
+        self._settle_own()
         self._permits.take(talk)
         try:
             with self._looking:
