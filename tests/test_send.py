@@ -6,6 +6,7 @@ import gc
 import logging
 import socket
 import ssl
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -103,6 +104,14 @@ def test_a_mail_arrives_whole_and_once(sink, transport):
     assert content(parsed, "html").strip() == mail().html
     assert b"\n" not in arrived.data.replace(b"\r\n", b"")
     assert arrived.data.isascii()
+
+
+@pytest.mark.parametrize("text", [".", ".\n", "..\n", "Dear Lee,\n.\n.hidden\n..twice\nend\n", "no end"])
+def test_lines_that_begin_with_a_dot_arrive_as_they_were(sink, transport, text):
+    assert transport.send(replace(mail(), text=text, html="")).kind is SENT
+    assert transport.send(mail(number=2)).kind is SENT, "it ended where it ends"
+    arrived = message_from_bytes(sink.mails[0].data, policy=default)
+    assert content(arrived, "plain") == (text if text.endswith("\n") else f"{text}\n")
 
 
 def test_many_mails_share_one_connection(sink, transport):
