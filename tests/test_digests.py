@@ -217,7 +217,7 @@ story = st.lists(steps, min_size=4, max_size=22)
 def test_each_reader_is_told_each_thing_they_wanted_once(told, monkeypatch, began, first, story, leaver):
     fresh(told)
     channel = Channel(told)
-    monkeypatch.setattr(deliver, "open_channel", lambda context, kind: channel)
+    monkeypatch.setattr(deliver, "open_channel", lambda *_, **__: channel)
     history = History(told, channel, began)
     for address, choice in zip(READERS, first, strict=True):
         told.subscribe(address, interests=list(Interest))
