@@ -116,7 +116,6 @@ class _Client(smtplib.SMTP):
         self._context = context if settings.security == "tls" else None
         own_name = settings.hostname or settings.from_address.rpartition("@")[2]
         self._asked: list[str] = []
-        self._together = False
         super().__init__(settings.host, settings.port, own_name, settings.timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
@@ -126,27 +125,30 @@ class _Client(smtplib.SMTP):
         connection = guarded(plain, self._deadline)
         return self._context.wrap_socket(connection, server_hostname=host) if self._context else connection
 
+    @property
+    def _reads_on(self) -> bool:
+        return self.has_extn("pipelining")
+
     def ask(self, commands: Sequence[str], meanwhile: Callable[[], None]) -> tuple[int, bytes]:
         """The answer to the first. Where the server reads on (PIPELINING, RFC 2920) all are sent at once and cost one
         journey, or else each when its answer is wanted."""
-        self._together = self.has_extn("pipelining")
-        self._asked = list(commands)
-        self.send("".join(f"{command}\r\n" for command in (commands if self._together else commands[:1])))
-        del self._asked[0]
+        now = commands if self._reads_on else commands[:1]
+        self._asked = list(commands[1:])
+        self.send("".join(f"{command}\r\n" for command in now))
         meanwhile()
         return self.getreply()
 
     def answer(self) -> tuple[int, bytes]:
         """To the next of the commands."""
         command = self._asked.pop(0)
-        if not self._together:
+        if not self._reads_on:
             self.putcmd(command)
         return self.getreply()
 
     def unask(self) -> None:
         """One was refused: hear what is said to those that went with it. A server may want a mail all the same, with
         nobody to send it to (RFC 2920, 3.1)."""
-        while self._asked and self._together:
+        while self._asked and self._reads_on:
             code, _ = self.answer()
             if code == _GO_AHEAD:
                 self.send(b".\r\n")
@@ -262,16 +264,20 @@ class MailServer:
             (Phase.RCPT, client.answer),
             (Phase.DATA, lambda: client.hand_over(data, before_taken)),
         )
-        code, said = 0, ""
+        code, reply = 0, b""
         for phase, step in steps:
             code, reply = self._answer(phase, step)
-            said = self._told(reply, address)
-            if code == 421:
-                raise _DroppedError(phase, f"421 {said}", again=phase is not Phase.DATA, code=code)
             if not 200 <= code < 300:
-                self._reset(client)
-                return Outcome(meaning(phase, code, reply), f"{phase}: {said}", code)
-        return Outcome(OutcomeKind.SENT, said, code)
+                return self._refused(client, phase, code, reply, address)
+        return Outcome(OutcomeKind.SENT, self._told(reply, address), code)
+
+    def _refused(self, client: _Client, phase: Phase, code: int, reply: bytes, address: str) -> Outcome:
+        """What a refusal means for the mail. Raises _DroppedError if the server hangs up with it."""
+        said = self._told(reply, address)
+        if code == 421:
+            raise _DroppedError(phase, f"421 {said}", again=phase is not Phase.DATA, code=code)
+        self._reset(client)
+        return Outcome(meaning(phase, code, reply), f"{phase}: {said}", code)
 
     def _answer(self, phase: Phase, step: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
         try:
